@@ -1,0 +1,112 @@
+"""JSON and NDJSON in and out: size limits, and errors that say which field is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, TypeVar
+
+import msgspec
+
+from forge_shared import metrics
+from forge_shared.messages import Snapshot
+
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # after decompression
+MAX_LINES: Final = 500
+MAX_VALUES: Final = 1024
+_SAFE_STEPS: Final = 2**53  # beyond it doubles skip whole steps
+
+T = TypeVar("T")
+
+_snapshot_decoder = msgspec.json.Decoder(Snapshot)
+_VALIDATION_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
+
+
+class MalformedError(ValueError):
+    """The bytes are not JSON at all."""
+
+    code: Final = "malformed_json"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The body is not valid JSON: {reason}.")
+
+
+class InvalidError(ValueError):
+    """The JSON is not the message it should be. ``field`` is a path such as ``values.cpu.pct``."""
+
+    code: str
+
+    def __init__(self, field: str, reason: str, code: str = "invalid") -> None:
+        super().__init__(f"{field or 'body'}: {reason}")
+        self.field = field
+        self.reason = reason
+        self.code = code
+
+
+def decode(body: bytes, message: type[T]) -> T:
+    """Decode one JSON message; raises MalformedError or InvalidError."""
+    return _decode(_decoder(message), body)
+
+
+def decode_snapshot(line: bytes) -> Snapshot:
+    """Decode and check one snapshot; raises MalformedError or InvalidError."""
+    snapshot = _decode(_snapshot_decoder, line)
+    _check_values(snapshot.values)
+    return snapshot
+
+
+def encode(message: object) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def lines(body: bytes) -> Iterator[bytes]:
+    """Yield an NDJSON body's lines; a last line without its newline counts too."""
+    for line in body.split(b"\n"):
+        if line.strip():
+            yield line
+
+
+@lru_cache(maxsize=256)  # one entry a message type
+def _decoder(message: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(message)
+
+
+def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedError(str(error)) from None
+    except RecursionError:
+        raise MalformedError("it is nested too deeply") from None
+
+
+def _invalid(text: str) -> InvalidError:
+    """Turn msgspec's ``Expected `int`, got `str` - at `$.seq``` into a field and a reason."""
+    match = _VALIDATION_PATH.search(text)
+    path = match.group("path") if match else ""
+    reason = text[: match.start()] if match else text
+    return InvalidError(path.removeprefix("$").removeprefix("."), reason.replace("`", "'"))
+
+
+def _check_values(values: dict[str, int | float]) -> None:
+    if len(values) > MAX_VALUES:
+        raise InvalidError(
+            "values",
+            f"a snapshot holds {MAX_VALUES} values at most, this one has {len(values)}",
+            "too_many_values",
+        )
+    for key, value in values.items():
+        try:
+            bound = metrics.resolution(key) * _SAFE_STEPS
+        except ValueError as error:
+            raise InvalidError(f"values.{key[:64]!r}", str(error), "bad_metric_key") from None
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not -bound < value < bound:
+            raise InvalidError(
+                f"values.{key}",
+                f"must be a finite number between -{bound:.4g} and {bound:.4g}",
+                "out_of_bounds",
+            )

@@ -1,0 +1,70 @@
+"""Credentials of which only a hash is kept, and the ids of records.
+
+A credential reads ``PREFIX_ID_SECRET``. The id finds the record, the secret proves the right to
+it; the record holds only the secret's BLAKE2b hash.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final, NamedTuple
+
+from nacl.bindings import sodium_memcmp
+from nacl.encoding import RawEncoder
+from nacl.hash import blake2b
+
+_CREDENTIAL = re.compile(r"([a-z]+)_([0-9a-f]{32})_([0-9a-f]{64})")
+_SECRET_BYTES = 32
+_HASH_BYTES = 32
+
+
+class Credential(NamedTuple):
+    """A credential taken apart: what kind it claims to be, its record's id, and its secret."""
+
+    prefix: str
+    id: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"{self.prefix}_{self.id.replace('-', '')}_{self.secret}"
+
+    def __repr__(self) -> str:
+        # A secret must not reach a log by way of a traceback.
+        return f"Credential({self.prefix!r}, {self.id!r}, <secret>)"
+
+
+def uuid7(now_ms: int) -> str:
+    """Return a UUIDv7 (RFC 9562, section 5.7): ids that sort by the time they were made."""
+    value = (now_ms & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return _dashed(f"{value:032x}")
+
+
+def mint(prefix: str, now_ms: int) -> Credential:
+    """Return a new credential with 256 random bits."""
+    return Credential(prefix, uuid7(now_ms), os.urandom(_SECRET_BYTES).hex())
+
+
+def parse(text: str) -> Credential | None:
+    """Take a credential apart; None when it is not one."""
+    match = _CREDENTIAL.fullmatch(text)
+    if match is None:
+        return None
+    prefix, bare_id, secret = match.groups()
+    return Credential(prefix, _dashed(bare_id), secret)
+
+
+def secret_hash(secret: str) -> bytes:
+    """Return the 32-byte BLAKE2b hash of a secret (RFC 7693)."""
+    return bytes(blake2b(secret.encode(), digest_size=_HASH_BYTES, encoder=RawEncoder))
+
+
+def matches(secret: str, expected_hash: bytes) -> bool:
+    """Tell in constant time whether the secret has this hash."""
+    return bool(sodium_memcmp(secret_hash(secret), expected_hash))
+
+
+def _dashed(bare: str) -> str:
+    return f"{bare[:8]}-{bare[8:12]}-{bare[12:16]}-{bare[16:20]}-{bare[20:]}"

@@ -1,0 +1,310 @@
+"""Every message on the wire, one Struct each.
+
+Times are integer Unix milliseconds; a field that may be missing has a default. Messages evolve by
+optional fields: an older side ignores what it does not know, except in what people type (edits,
+tokens, logins), where an unknown field is a typing error and is refused.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from forge_shared.names import NODE_ID_PATTERN
+
+EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
+LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
+MAX_SEQ: Final = 2**53 - 1
+
+NodeId = Annotated[
+    str, Meta(pattern=f"^{NODE_ID_PATTERN}$", description="Names one node, e.g. `nas-2`.")
+]
+BootId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description="A UUID made at each start of the agent.",
+    ),
+]
+Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="Counts snapshots of one boot from 0.")]
+UnixMs = Annotated[
+    int,
+    Meta(ge=EARLIEST_MS, le=LATEST_MS, description="Unix time in ms, from 2000 to 2100."),
+]
+Fact = Annotated[str, Meta(max_length=256)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tag = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,31}$",
+        description="Letters, digits, '.', '_', ':' or '-', 32 characters at most.",
+    ),
+]
+Tags = Annotated[list[Tag], Meta(max_length=32)]
+Secret = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class Role(StrEnum):
+    """What a credential may do. A node speaks for itself alone; an admin may do what people may."""
+
+    NODE = "node"
+    VIEWER = "viewer"
+    ADMIN = "admin"
+
+
+class HumanRole(StrEnum):
+    """The roles people and scripts sign in with."""
+
+    VIEWER = "viewer"
+    ADMIN = "admin"
+
+
+class Status(StrEnum):
+    """How long a node has been silent, in three steps."""
+
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+
+
+# --- from the agent ---------------------------------------------------------------------------
+
+
+class Host(Struct, omit_defaults=True):
+    """Slow-changing facts of a machine, sent at start and when they change."""
+
+    hostname: Fact = ""
+    os: Fact = ""  # for people: "Debian GNU/Linux 12 (bookworm)", "Windows 11"
+    platform: Fact = ""  # for programs: linux, windows, darwin, freebsd
+    kernel: Fact = ""
+    arch: Fact = ""
+    cpu_model: Fact = ""
+    cpu_cores: Annotated[int, Meta(ge=0, le=65_536)] = 0  # logical cores
+    mem_total_bytes: Annotated[int, Meta(ge=0, le=MAX_SEQ)] = 0
+    boot_time: Annotated[int, Meta(ge=0, le=LATEST_MS)] = 0  # Unix ms; 0 where unknown
+    agent_version: Fact = ""
+    interval_s: Annotated[int, Meta(ge=0, le=86_400)] = 0  # the owner's own push interval, 0: none
+
+
+class Snapshot(Struct, omit_defaults=True):
+    """What a machine measured at one moment. Its identity is (node, boot_id, seq)."""
+
+    seq: Seq
+    boot_id: BootId
+    ts: UnixMs
+    values: Annotated[
+        dict[str, int | float],
+        Meta(description="`metric` or `metric/instance` to a finite number, 1,024 at most."),
+    ]
+    host: Host | None = None
+
+
+# --- to the agent -----------------------------------------------------------------------------
+
+
+class Rejection(Struct):
+    """A line that was not stored, and why. Sending it again will not help."""
+
+    line: Annotated[int, Meta(ge=1, description="Counts the lines of the body from 1.")]
+    code: str
+    detail: str
+
+
+class IngestReply(Struct):
+    """What became of a push. accepted + duplicates + rejected = the lines sent, all durable."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejection]
+    interval_s: Annotated[int, Meta(description="Push again after this many seconds.")]
+
+
+# --- problems ---------------------------------------------------------------------------------
+
+
+class FieldError(Struct):
+    """One part of a request that was wrong."""
+
+    field: str
+    detail: str
+
+
+class Problem(Struct, omit_defaults=True):
+    """RFC 9457 problem details. ``code`` is stable; ``detail`` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldError] = []
+
+
+# --- the fleet --------------------------------------------------------------------------------
+
+
+class Point(Struct):
+    """Values at one time."""
+
+    ts: int
+    values: dict[str, int | float]
+
+
+class Node(Struct):
+    """A machine, as the API lists it. ``clock_offset_ms``: collector's clock minus the node's,
+    null unless it is large enough to be corrected."""
+
+    id: str
+    name: str
+    status: Status
+    first_seen: int
+    last_seen: int
+    tags: list[str]
+    ephemeral: bool
+    host: Host
+    clock_offset_ms: int | None
+    latest: Point | None
+
+
+class Fleet(Struct):
+    nodes: list[Node]
+
+
+class NodeSnapshot(Struct):
+    """A node's most recent points, oldest first."""
+
+    node_id: str
+    points: list[Point]
+
+
+class NodeEdit(Struct, forbid_unknown_fields=True):
+    """What people may change of a node; what is left out stays as it is."""
+
+    name: Name | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    ephemeral: bool | UnsetType = UNSET
+
+
+class CardFacts(Struct):
+    """The part of a card that seldom changes."""
+
+    name: str
+    os: str
+    platform: str
+    tags: list[str]
+    ephemeral: bool
+    cpu_cores: int
+    mem_total_bytes: int
+    agent_version: str
+    first_seen: int
+    clock_offset_ms: int | None
+
+
+class Card(Struct, omit_defaults=True):
+    """A node as the fleet page shows it.
+
+    ``values``: cpu.pct, mem.pct, load.1m, uptime.s, disk.pct of the fullest file system, and
+    net.rx/tx_bytes_per_s summed over interfaces, where the node has them.
+    ``cpu``: the sparkline's points that the client does not have yet, oldest first.
+    ``facts``: there when the client does not have them yet.
+    """
+
+    id: str
+    status: Status
+    last_seen: int
+    values: dict[str, int | float]
+    cpu: list[int | float] = []
+    facts: CardFacts | None = None
+
+
+class FleetFrame(Struct):
+    """One event of the fleet stream. ``full``: forget what you had. ``now``: collector's clock."""
+
+    full: bool
+    now: int
+    nodes: list[Card]
+    gone: list[str]
+
+
+# --- access -----------------------------------------------------------------------------------
+
+
+class MintToken(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Either ``node_id``, or ``role`` and ``name``."""
+
+    node_id: NodeId | None = None
+    role: HumanRole | None = None
+    name: Name | None = None
+
+
+class MintedToken(Struct):
+    """A new token. This is the only time its text is shown."""
+
+    id: str
+    role: Role
+    node_id: str | None
+    token: str
+
+
+class Token(Struct):
+    """A token as it is listed: without its secret, which is not kept."""
+
+    id: str
+    role: Role
+    node_id: str | None
+    name: str | None
+    created_at: int
+
+
+class Tokens(Struct):
+    tokens: list[Token]
+
+
+class Login(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Either a one-time ``code`` from a login link, or a ``secret``: the admin secret or a
+    viewer's or admin's token."""
+
+    code: Secret | None = None
+    secret: Secret | None = None
+
+
+class LoginLinkRequest(Struct, forbid_unknown_fields=True):
+    role: HumanRole = HumanRole.ADMIN
+
+
+class LoginLink(Struct):
+    """A link that signs one browser in, once, before ``expires_at``."""
+
+    code: str
+    url: str
+    role: HumanRole
+    expires_at: int
+
+
+class Session(Struct):
+    """A signed-in browser."""
+
+    id: str
+    role: HumanRole
+    created_at: int
+    expires_at: int
+    current: bool
+
+
+class Sessions(Struct):
+    sessions: list[Session]
+
+
+class Whoami(Struct):
+    """Who the caller is, and what the page needs to know about the collector."""
+
+    role: Role
+    node_id: str | None
+    local_node_id: str | None
+    version: str
+
+
+class Health(Struct):
+    status: str

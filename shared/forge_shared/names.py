@@ -1,0 +1,25 @@
+"""What a node may be called."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+NODE_ID_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+NODE_ID_HELP: Final = (
+    "a node id begins with a letter or digit and goes on with letters, digits, '.', '_' or '-', "
+    "64 characters at most"
+)
+
+_NODE_ID = re.compile(NODE_ID_PATTERN)
+_FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def is_node_id(text: str) -> bool:
+    return _NODE_ID.fullmatch(text) is not None
+
+
+def node_id_from(hostname: str) -> str:
+    """Return the node id nearest to a host name; ``node`` when nothing of it can be kept."""
+    kept = _FOREIGN.sub("-", hostname).strip("._-")[:64]
+    return kept or "node"
