@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -19,7 +18,6 @@ _SAFE_STEPS: Final = 2**53  # beyond it doubles skip whole steps
 
 T = TypeVar("T")
 
-_snapshot_decoder = msgspec.json.Decoder(Snapshot)
 _VALIDATION_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 
 
@@ -46,12 +44,12 @@ class InvalidError(ValueError):
 
 def decode(body: bytes, message: type[T]) -> T:
     """Decode one JSON message; raises MalformedError or InvalidError."""
-    return _decode(_decoder(message), body)
+    return _decode(body, message)
 
 
 def decode_snapshot(line: bytes) -> Snapshot:
     """Decode and check one snapshot; raises MalformedError or InvalidError."""
-    snapshot = _decode(_snapshot_decoder, line)
+    snapshot = _decode(line, Snapshot)
     _check_values(snapshot.values)
     return snapshot
 
@@ -67,14 +65,9 @@ def lines(body: bytes) -> Iterator[bytes]:
             yield line
 
 
-@lru_cache(maxsize=256)  # one entry a message type
-def _decoder(message: type[T]) -> msgspec.json.Decoder[T]:
-    return msgspec.json.Decoder(message)
-
-
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def _decode(body: bytes, message: type[T]) -> T:
     try:
-        return decoder.decode(body)
+        return msgspec.json.decode(body, type=message)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

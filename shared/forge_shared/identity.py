@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from nacl.bindings import sodium_memcmp
 from nacl.encoding import RawEncoder
