@@ -1,0 +1,25 @@
+"""The schema, as the migrations that lead to it, oldest first.
+
+Statements keep to the DDL that SQLite and PostgreSQL share: BIGINT, DOUBLE PRECISION, TEXT, BLOB.
+Ids are UUIDv7 text, times BIGINT Unix ms, flags BIGINT 0 or 1. A migration that has been released
+is never edited; the code of the release before must run on the schema after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import sqlite_utils
+
+from forge_collector.db.migrations import m0001_first_light
+
+ApplyToSqlite = Callable[[sqlite_utils.Database], None]
+
+
+class Migration(NamedTuple):
+    name: str
+    statements: tuple[str, ...]
+
+
+ALL: tuple[Migration, ...] = (Migration("0001_first_light", m0001_first_light.STATEMENTS),)

@@ -1,0 +1,249 @@
+"""Group commit: every unit that waits runs in one transaction, each in its own savepoint.
+
+A unit is a function over a Tx. Its future resolves after COMMIT returned, which with
+synchronous=FULL is after fsync: what a caller was told is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, NamedTuple, TypeVar
+
+from forge_collector.db.engine import Connection, Engine, Footprint, Tx
+from forge_collector.db.errors import DatabaseError, OverloadedError
+
+T = TypeVar("T")
+Unit = Callable[[Tx], T]
+
+_MAX_BATCH: Final = 1000
+_MAX_WAITING: Final = 20_000
+_CHECKPOINT_PERIOD_S: Final = 1.0
+_READERS: Final = 2
+
+
+class _Waiting(NamedTuple):
+    unit: Unit[Any]
+    future: asyncio.Future[Any]
+
+
+class _Outcome(NamedTuple):
+    future: asyncio.Future[Any]
+    value: Any
+    error: Exception | None
+
+
+class _Chore(NamedTuple):
+    """Work for the writer's thread between two batches; the last one ends the thread."""
+
+    run: Callable[[], None]
+    future: asyncio.Future[None]
+    is_last: bool = False
+
+
+BatchObserver = Callable[[int, float], None]
+
+
+class Database:
+    """The one door to the store. Made inside a running event loop, closed with ``close``.
+
+    ``observe_batch`` is called in the writer's thread after each commit, with the number of units
+    and the seconds they took.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_waiting: int = _MAX_WAITING,
+        observe_batch: BatchObserver | None = None,
+    ) -> None:
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._max_waiting = max_waiting
+        self._observe_batch = observe_batch
+        self._waiting = 0
+        self._closing = False
+        self._queue: queue.SimpleQueue[_Waiting | _Chore] = queue.SimpleQueue()
+        self._writer = engine.open_writer()
+        self._written_since_checkpoint = False
+        self._checkpoint_due = time.monotonic() + _CHECKPOINT_PERIOD_S
+        self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
+        self._thread.start()
+        self._reader_of_thread = threading.local()
+        self._readers: list[Connection] = []
+        self._reader_pool = ThreadPoolExecutor(_READERS, "db-reader", self._open_reader)
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit and return its result once it is durable.
+
+        What the unit raises is raised here, after it alone was rolled back. Raises OverloadedError
+        without running it when too many wait, and DatabaseError when the transaction was lost.
+        """
+        if self._closing:
+            raise DatabaseError("the database is closed")
+        if self._waiting >= self._max_waiting:
+            raise OverloadedError(f"{self._waiting} units wait for the writer")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting += 1
+        try:
+            self._queue.put(_Waiting(unit, future))
+            return await future
+        finally:
+            self._waiting -= 1
+
+    async def read(self, query: Unit[T]) -> T:
+        """Run a query on a consistent view of what is committed, and return its result."""
+        return await self._loop.run_in_executor(self._reader_pool, self._read, query)
+
+    async def tidy(self) -> None:
+        """Do the engine's housekeeping between two batches; raises DatabaseError."""
+        await self._do(lambda: self._engine.tidy(self._writer))
+
+    def footprint(self) -> Footprint:
+        return self._engine.footprint()
+
+    @property
+    def waiting(self) -> int:
+        """Units that wait for the writer."""
+        return self._waiting
+
+    async def close(self) -> None:
+        """Commit what waits, fold the log in, and close every connection."""
+        if self._closing:
+            return
+        self._closing = True
+        # The reader pool first: the engine's last checkpoint then has nobody in its way.
+        await self._loop.run_in_executor(None, self._reader_pool.shutdown)
+        for reader in self._readers:
+            reader.close()
+        await self._do(self._close_writer, is_last=True)
+        self._thread.join()
+
+    async def _do(self, run: Callable[[], None], *, is_last: bool = False) -> None:
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._queue.put(_Chore(run, future, is_last))
+        await future
+
+    # --- readers ---------------------------------------------------------------------------
+
+    def _open_reader(self) -> None:
+        reader = self._engine.open_reader()
+        self._readers.append(reader)
+        self._reader_of_thread.connection = reader
+
+    def _read(self, query: Unit[T]) -> T:
+        reader: Connection = self._reader_of_thread.connection
+        reader.begin_read()
+        try:
+            return query(reader)
+        finally:
+            reader.rollback()
+
+    # --- the writer's thread ---------------------------------------------------------------
+
+    def _run(self) -> None:
+        chore: _Chore | None = None
+        while chore is None or not chore.is_last:
+            batch, chore = self._next_batch()
+            if batch:
+                started = time.monotonic()
+                outcomes = self._commit(batch)
+                elapsed_s = time.monotonic() - started
+                self._deliver(outcomes)
+                self._written_since_checkpoint = True
+                if self._observe_batch is not None:
+                    self._observe_batch(len(batch), elapsed_s)
+            self._checkpoint_when_due()
+            if chore is not None:
+                self._deliver([self._outcome_of(chore)])
+
+    def _next_batch(self) -> tuple[list[_Waiting], _Chore | None]:
+        """Wait for the first item, then take all units that wait, up to the next chore."""
+        batch: list[_Waiting] = []
+        try:
+            # With something to fold in, look up again when the checkpoint is due.
+            timeout_s = _CHECKPOINT_PERIOD_S if self._written_since_checkpoint else None
+            item = self._queue.get(timeout=timeout_s)
+            while isinstance(item, _Waiting):
+                batch.append(item)
+                if len(batch) == _MAX_BATCH:
+                    return batch, None
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, None
+        return batch, item
+
+    def _commit(self, batch: list[_Waiting]) -> list[_Outcome]:
+        try:
+            self._writer.begin_write()
+            outcomes = [self._run_unit(waiting) for waiting in batch]
+            self._writer.commit()
+        except DatabaseError as error:
+            # The transaction is lost, and with it every unit, whatever each one thought.
+            self._abandon()
+            return [_Outcome(waiting.future, None, error) for waiting in batch]
+        return outcomes
+
+    def _run_unit(self, waiting: _Waiting) -> _Outcome:
+        """Run one unit in its savepoint; raises DatabaseError when the transaction is gone."""
+        self._writer.savepoint()
+        try:
+            value = waiting.unit(self._writer)
+        except Exception as error:  # whatever a unit raises is its caller's to see
+            if not self._writer.in_transaction:
+                if isinstance(error, DatabaseError):
+                    raise
+                raise DatabaseError(f"the transaction was lost: {error}") from error
+            self._writer.rollback_to_savepoint()
+            return _Outcome(waiting.future, None, error)
+        self._writer.release_savepoint()
+        return _Outcome(waiting.future, value, None)
+
+    def _abandon(self) -> None:
+        try:
+            self._writer.rollback()
+        except DatabaseError:
+            # Rolling back failed too; the next BEGIN says so to whoever comes then.
+            return
+
+    def _outcome_of(self, chore: _Chore) -> _Outcome:
+        try:
+            chore.run()
+        except DatabaseError as error:
+            return _Outcome(chore.future, None, error)
+        return _Outcome(chore.future, None, None)
+
+    def _close_writer(self) -> None:
+        try:
+            self._engine.checkpoint(self._writer)
+        finally:
+            self._writer.close()
+
+    def _checkpoint_when_due(self) -> None:
+        if not self._written_since_checkpoint or time.monotonic() < self._checkpoint_due:
+            return
+        self._checkpoint_due = time.monotonic() + _CHECKPOINT_PERIOD_S
+        try:
+            self._engine.checkpoint(self._writer)
+        except DatabaseError:
+            # The log keeps what could not be folded in; the next period tries again, and
+            # footprint() shows a log that grows.
+            return
+        self._written_since_checkpoint = False
+
+    def _deliver(self, outcomes: list[_Outcome]) -> None:
+        self._loop.call_soon_threadsafe(self._resolve, outcomes)
+
+    def _resolve(self, outcomes: list[_Outcome]) -> None:
+        for future, value, error in outcomes:
+            if future.done():  # its caller was cancelled meanwhile
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)

@@ -1,0 +1,61 @@
+"""Credentials, nodes, boots and fresh snapshots."""
+
+STATEMENTS = (
+    # kind: token, session, code or join; only the secret's hash is kept.
+    """
+    CREATE TABLE credentials (
+        id TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        role TEXT NOT NULL,
+        node_id TEXT,
+        name TEXT,
+        secret_hash BLOB NOT NULL,
+        created_at BIGINT NOT NULL,
+        expires_at BIGINT
+    )
+    """,
+    # live_boot: the boot whose snapshots are live. host, tags: JSON.
+    """
+    CREATE TABLE nodes (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        ephemeral BIGINT NOT NULL,
+        host TEXT NOT NULL,
+        first_seen BIGINT NOT NULL,
+        last_seen BIGINT NOT NULL,
+        live_boot BIGINT
+    )
+    """,
+    # A boot is one run of an agent. boot: a small number that stands for (node_id, boot_id).
+    # node_id is null once the node was forgotten; its snapshots are then pruned.
+    """
+    CREATE TABLE boots (
+        boot BIGINT NOT NULL PRIMARY KEY,
+        node_id TEXT,
+        boot_id TEXT NOT NULL,
+        clock_offset_ms BIGINT,
+        UNIQUE (node_id, boot_id)
+    )
+    """,
+    # ts: as the node sent it. observed_at: the same moment by the collector's clock as far as it
+    # was known on receipt, never in the future: what pruning goes by. body: the values, JSON.
+    """
+    CREATE TABLE snapshots (
+        boot BIGINT NOT NULL,
+        seq BIGINT NOT NULL,
+        ts BIGINT NOT NULL,
+        observed_at BIGINT NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (boot, seq)
+    )
+    """,
+    "CREATE INDEX snapshots_by_observed_at ON snapshots (observed_at)",
+    # Small facts of the collector itself, such as until when it is known to have listened.
+    """
+    CREATE TABLE collector (
+        key TEXT NOT NULL PRIMARY KEY,
+        value BIGINT NOT NULL
+    )
+    """,
+)

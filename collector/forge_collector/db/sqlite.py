@@ -1,0 +1,179 @@
+"""SQLite as the engine: WAL, synchronous=FULL, one connection that writes and checkpoints.
+
+Two connections that write or checkpoint at the same instant can corrupt a WAL in SQLite 3.7.0 to
+3.51.2 (https://sqlite.org/wal.html#walresetbug), so readers are opened ``mode=ro`` and the writer
+alone checkpoints, when the Database tells it to.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import sqlite_utils
+
+from forge_collector.db import migrations
+from forge_collector.db.engine import Connection, Footprint, Rows, Value
+from forge_collector.db.errors import ConflictError, DatabaseError, StorageFullError
+
+_LOG_BYTES_KEPT: Final = 64 * 1024 * 1024  # a WAL that a burst blew up shrinks back to this
+_FREED_PAGES_AT_ONCE: Final = 1000
+_READ_TIME_S: Final = 10.0
+_PROGRESS_STEPS: Final = 10_000  # virtual machine steps between two looks at the clock, about 1 ms
+_NO_PARAMS: Final[Mapping[str, Value]] = {}
+
+
+class SqliteConnection:
+    """A Connection over sqlite3, with errors in the Database's own words."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.raw.in_transaction
+
+    def execute(self, sql: str, params: Mapping[str, Value] = _NO_PARAMS) -> Rows:
+        try:
+            return self.raw.execute(sql, params)
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    def executemany(self, sql: str, params: Iterable[Mapping[str, Value]]) -> Rows:
+        try:
+            return self.raw.executemany(sql, params)
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    def begin_write(self) -> None:
+        self.execute("BEGIN IMMEDIATE")
+
+    def begin_read(self) -> None:
+        self.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self.raw.in_transaction:
+            self.execute("ROLLBACK")
+
+    def savepoint(self) -> None:
+        self.execute("SAVEPOINT unit")
+
+    def release_savepoint(self) -> None:
+        self.execute("RELEASE unit")
+
+    def rollback_to_savepoint(self) -> None:
+        self.execute("ROLLBACK TO unit")
+        self.execute("RELEASE unit")
+
+    def close(self) -> None:
+        self.raw.close()
+
+
+class SqliteReader(SqliteConnection):
+    """A read-only connection that interrupts a query which runs too long.
+
+    A reader that stays open pins the WAL: it cannot be reset, and grows.
+    """
+
+    def __init__(self, raw: sqlite3.Connection, read_time_s: float) -> None:
+        super().__init__(raw)
+        self._read_time_s = read_time_s
+        self._deadline = 0.0
+        raw.set_progress_handler(self._is_overdue, _PROGRESS_STEPS)
+
+    def begin_read(self) -> None:
+        self._deadline = time.monotonic() + self._read_time_s
+        super().begin_read()
+
+    def _is_overdue(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+class SqliteEngine:
+    """One database file, and the ``-wal`` and ``-shm`` files beside it."""
+
+    def __init__(self, path: Path, read_time_s: float = _READ_TIME_S) -> None:
+        self._path = path
+        self._read_time_s = read_time_s
+
+    def open_writer(self) -> Connection:
+        # Created 0600 first: sqlite3 would create it with whatever the umask leaves.
+        self._path.touch(mode=0o600)
+        with _errors_translated():
+            raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            raw.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded before the first table only
+            raw.execute("PRAGMA journal_mode = WAL")
+            raw.execute("PRAGMA synchronous = FULL")
+            raw.execute("PRAGMA wal_autocheckpoint = 0")
+            raw.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
+            raw.execute("PRAGMA foreign_keys = ON")
+            _migrate(raw)
+        return SqliteConnection(raw)
+
+    def open_reader(self) -> Connection:
+        with _errors_translated():
+            raw = sqlite3.connect(
+                f"file:{quote(str(self._path))}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        return SqliteReader(raw, self._read_time_s)
+
+    def checkpoint(self, writer: Connection) -> None:
+        writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def tidy(self, writer: Connection) -> None:
+        writer.execute("PRAGMA optimize").fetchall()
+        writer.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES_AT_ONCE})").fetchall()
+
+    def footprint(self) -> Footprint:
+        return Footprint(_size(self._path), _size(Path(f"{self._path}-wal")))
+
+
+def _migrate(raw: sqlite3.Connection) -> None:
+    """Apply what is pending; each migration commits together with its record."""
+    pending = sqlite_utils.Migrations("forge_fleet")
+    for migration in migrations.ALL:
+        pending(name=migration.name)(_as_function(migration))
+    pending.apply(sqlite_utils.Database(raw))
+
+
+def _as_function(migration: migrations.Migration) -> migrations.ApplyToSqlite:
+    def apply(db: sqlite_utils.Database) -> None:
+        for statement in migration.statements:
+            db.execute(statement)
+
+    return apply
+
+
+@contextmanager
+def _errors_translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translated(error) from error
+
+
+def _translated(error: sqlite3.Error) -> DatabaseError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if isinstance(error, sqlite3.IntegrityError):
+        return ConflictError(str(error))
+    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR_WRITE"):
+        return StorageFullError(str(error))
+    return DatabaseError(f"{error} ({name})" if name else str(error))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
