@@ -6,6 +6,7 @@ it; the record holds only the secret's BLAKE2b hash.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from typing import NamedTuple
@@ -45,6 +46,16 @@ def uuid7(now_ms: int) -> str:
 def mint(prefix: str, now_ms: int) -> Credential:
     """Return a new credential with 256 random bits."""
     return Credential(prefix, uuid7(now_ms), os.urandom(_SECRET_BYTES).hex())
+
+
+def mint_code() -> str:
+    """Return a one-time code of 128 random bits, short enough to type."""
+    return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()
+
+
+def code_id(code: str) -> str:
+    """Return the id of a code's record: found by its hash, since a code carries no id."""
+    return _dashed(secret_hash(code)[:16].hex())
 
 
 def parse(text: str) -> Credential | None:

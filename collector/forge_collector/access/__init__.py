@@ -1,0 +1,1 @@
+"""Who may come in: tokens, sessions, one-time login codes."""

@@ -1,0 +1,1 @@
+"""What nodes measured, over time."""

@@ -1,7 +1,8 @@
 """Credentials, nodes, boots and fresh snapshots."""
 
 STATEMENTS = (
-    # kind: token, session, code or join; only the secret's hash is kept.
+    # kind: token, session or code. Only the secret's hash is kept. granted_by: the credential
+    # with whose end this one ends too.
     """
     CREATE TABLE credentials (
         id TEXT NOT NULL PRIMARY KEY,
@@ -10,11 +11,12 @@ STATEMENTS = (
         node_id TEXT,
         name TEXT,
         secret_hash BLOB NOT NULL,
+        granted_by TEXT,
         created_at BIGINT NOT NULL,
         expires_at BIGINT
     )
     """,
-    # live_boot: the boot whose snapshots are live. host, tags: JSON.
+    # live_boot_id: the run of the agent whose snapshots are live. host, tags: JSON.
     """
     CREATE TABLE nodes (
         id TEXT NOT NULL PRIMARY KEY,
@@ -24,7 +26,7 @@ STATEMENTS = (
         host TEXT NOT NULL,
         first_seen BIGINT NOT NULL,
         last_seen BIGINT NOT NULL,
-        live_boot BIGINT
+        live_boot_id TEXT
     )
     """,
     # A boot is one run of an agent. boot: a small number that stands for (node_id, boot_id).

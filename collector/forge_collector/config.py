@@ -1,0 +1,113 @@
+"""The collector's settings, and the data folder they live in."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from forge_collector.access.rules import MIN_ADMIN_SECRET_LENGTH
+from forge_shared import names
+
+DATABASE_FILE: Final = "fleet.db"
+ADMIN_SECRET_FILE: Final = "admin-secret"
+LOCK_FILE: Final = "lock"
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the message says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What ``serve`` was told. docs/operations.md explains each."""
+
+    host: str
+    port: int
+    data: Path
+    admin_secret: str = field(repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    local_agent: bool = True
+    history_hours: int = 48
+    connections_per_address: int = 4096
+
+    @property
+    def local_node_id(self) -> str | None:
+        return names.node_id_from(socket.gethostname()) if self.local_agent else None
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names this collector goes by; IP addresses are always welcome."""
+        own = socket.gethostname().lower()
+        return ("localhost", own, f"{own.partition('.')[0]}.local", *self.allowed_hosts)
+
+
+def prepare_data_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The data folder {path} cannot be made ({error.strerror}). "
+            "Give another with --data DIR."
+        ) from None
+
+
+def admin_secret(data: Path, given: str | None) -> str:
+    """Return ADMIN_SECRET, or the secret kept in the data folder, made now if there is none."""
+    if given is not None:
+        if len(given) < MIN_ADMIN_SECRET_LENGTH:
+            raise ConfigError(
+                f"ADMIN_SECRET has fewer than {MIN_ADMIN_SECRET_LENGTH} characters. Set a longer "
+                "one, or unset it and the collector makes its own."
+            )
+        return given
+    path = data / ADMIN_SECRET_FILE
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32) + "\n")
+    return path.read_text().strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(path.name + ".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  it owns the descriptor
+        os.fchmod(file.fileno(), 0o600) if hasattr(os, "fchmod") else None
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold the data folder for this process alone; raises ConfigError when another has it."""
+    descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            _lock(descriptor)
+        except OSError:
+            raise ConfigError(
+                f"Another collector is running on the data folder {data}. Stop it, or give this "
+                "one a folder of its own with --data DIR."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    # The operating system lets go of the lock when the process ends, however it ends.
+    if os.name == "nt":
+        import msvcrt  # noqa: PLC0415  there on Windows only
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl  # noqa: PLC0415  not there on Windows
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

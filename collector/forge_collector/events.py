@@ -1,0 +1,68 @@
+"""Domain events: the one place where they are declared and passed on.
+
+A feature publishes what happened to it; others that care subscribe, in app.py. Subscribers run at
+once, in the event loop, and must be quick. docs/protocol.md lists the events.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from forge_shared.messages import Status
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAdded:
+    """A node was heard for the first time."""
+
+    name: ClassVar[str] = "node.added"
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatusChanged:
+    """A node's status is another than before. ``silence_ms``: since it was last heard."""
+
+    name: ClassVar[str] = "node.status_changed"
+    node_id: str
+    before: Status
+    after: Status
+    silence_ms: int
+    ephemeral: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeForgotten:
+    """An admin removed a node, with its tokens and history."""
+
+    name: ClassVar[str] = "node.forgotten"
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRevoked:
+    """A token or session is no longer valid, because somebody revoked it or it expired."""
+
+    name: ClassVar[str] = "credential.revoked"
+    credential_id: str
+
+
+Event = NodeAdded | NodeStatusChanged | NodeForgotten | CredentialRevoked
+E = TypeVar("E", NodeAdded, NodeStatusChanged, NodeForgotten, CredentialRevoked)
+
+
+class Events:
+    """Passes events on to whoever subscribed to their type."""
+
+    def __init__(self) -> None:
+        self._subscribers: defaultdict[type[Any], list[Callable[[Any], None]]] = defaultdict(list)
+
+    def subscribe(self, kind: type[E], receive: Callable[[E], None]) -> None:
+        self._subscribers[kind].append(receive)
+
+    def publish(self, event: Event) -> None:
+        for receive in self._subscribers[type(event)]:
+            receive(event)

@@ -1,0 +1,330 @@
+"""The fleet as it is now, in memory: each node's latest snapshot, its status, and who watches.
+
+Every change is stamped with the version it will be published in. A client is at some version; what
+it gets is what changed since. So a slow client skips versions, never queues them, and a client
+that comes back says which version it has. A frame between two versions is encoded once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from forge_collector.clock import Clock
+from forge_collector.events import Events, NodeAdded, NodeForgotten, NodeStatusChanged
+from forge_collector.fleet import rules
+from forge_collector.fleet.store import NodeRow, Stored
+from forge_collector.history import rules as history_rules
+from forge_collector.history.store import LastOfBoot
+from forge_collector.http.streams import event
+from forge_shared import codec
+from forge_shared.messages import (
+    Card,
+    CardFacts,
+    FleetFrame,
+    Host,
+    Node,
+    NodeEdit,
+    Point,
+    Snapshot,
+    Status,
+)
+
+EVENT_NAME: Final = "fleet"
+_MAX_GONE: Final = 1000
+_NOTHING: Final = -1  # the version of a client that has nothing yet
+
+
+class SparkPoint(NamedTuple):
+    version: int
+    value: int | float
+
+
+@dataclass(slots=True)
+class LiveNode:
+    """One node. ``heard_ms`` is on the monotonic clock; ``values_json`` is kept encoded because
+    nothing but the API's list reads it, and decoded it takes several times the memory."""
+
+    id: str
+    name: str
+    tags: list[str]
+    ephemeral: bool
+    host: Host
+    first_seen: int
+    last_seen: int
+    heard_ms: int
+    status: Status
+    boot_id: str | None = None
+    seq: int = -1
+    clock_offset_ms: int | None = None
+    latest_ts: int = 0
+    values_json: bytes | None = None
+    card_values: dict[str, int | float] = field(default_factory=dict)
+    sparkline: deque[SparkPoint] = field(
+        default_factory=lambda: deque(maxlen=rules.SPARKLINE_POINTS)
+    )
+    changed_in: int = 0
+    facts_changed_in: int = 0
+
+
+class LiveFleet:
+    """All nodes, and the versions of them that are published to clients."""
+
+    def __init__(self, clock: Clock, events: Events) -> None:
+        self._clock = clock
+        self._events = events
+        self._nodes: dict[str, LiveNode] = {}
+        self._gone: dict[str, int] = {}
+        self._forgot_gone_before = 0
+        self._has_news = False
+        self._version = 0
+        self._changed: dict[str, LiveNode] = {}
+        self._frames: dict[int, bytes] = {}
+        self._published = asyncio.Event()
+        # Versions count from each start of the collector: an id of another start means nothing.
+        self._epoch = os.urandom(4).hex()
+
+    # --- coming in -------------------------------------------------------------------------
+
+    def restore(
+        self, rows: Iterable[tuple[NodeRow, LastOfBoot | None]], listened_until: int | None
+    ) -> None:
+        """Bring the fleet back as it was when the collector stopped listening."""
+        now_ms = self._clock.monotonic_ms()
+        for row, last in rows:
+            silence_ms = rules.silence_at_start(row.last_seen, listened_until)
+            node = LiveNode(
+                row.id,
+                row.name,
+                row.tags,
+                row.ephemeral,
+                row.host,
+                row.first_seen,
+                row.last_seen,
+                heard_ms=now_ms - silence_ms,
+                status=rules.status(silence_ms, rules.expected_interval_s(row.host)),
+                boot_id=row.live_boot_id,
+            )
+            if last is not None:
+                _restore_latest(node, last)
+            self._nodes[row.id] = node
+
+    def heard(self, node_id: str, push: rules.Push, stored: Stored, received_at: int) -> None:
+        """Take note of a push that was stored."""
+        node = self._nodes.get(node_id) or self._added(node_id, received_at)
+        node.heard_ms = self._clock.monotonic_ms()
+        node.last_seen = max(node.last_seen, received_at)
+        if push.is_live and stored.accepted and _is_newer(node, push.snapshots[0], stored):
+            self._take(node, push.snapshots[0], stored)
+        self._refresh_status(node, node.heard_ms)
+        self._touch(node)
+
+    def edited(self, node_id: str, changes: NodeEdit) -> None:
+        node = self._nodes[node_id]
+        if changes.name is not UNSET:
+            node.name = changes.name
+        if changes.tags is not UNSET:
+            node.tags = changes.tags
+        if changes.ephemeral is not UNSET:
+            node.ephemeral = changes.ephemeral
+        self._touch_facts(node)
+
+    def forgotten(self, node_id: str) -> None:
+        if self._nodes.pop(node_id, None) is None:
+            return
+        self._changed.pop(node_id, None)
+        self._gone[node_id] = self._version + 1
+        self._has_news = True
+        if len(self._gone) > _MAX_GONE:
+            oldest = next(iter(self._gone))
+            self._forgot_gone_before = self._gone.pop(oldest)
+        self._events.publish(NodeForgotten(node_id))
+
+    def refresh_statuses(self) -> None:
+        """Let silence take its course."""
+        now_ms = self._clock.monotonic_ms()
+        for node in self._nodes.values():
+            if self._refresh_status(node, now_ms):
+                self._touch(node)
+
+    # --- going out -------------------------------------------------------------------------
+
+    def node(self, node_id: str) -> Node | None:
+        node = self._nodes.get(node_id)
+        return _as_message(node) if node else None
+
+    def nodes(self) -> list[Node]:
+        return [_as_message(node) for node in self._nodes.values()]
+
+    def count_by_status(self) -> Counter[Status]:
+        return Counter(node.status for node in self._nodes.values())
+
+    def publish(self) -> None:
+        """Make what changed since the last time a new version, and wake whoever waits for one."""
+        if not self._has_news:
+            return
+        before = self._version
+        self._version += 1
+        self._frames.clear()
+        # Nearly every client is at the version before: its frame needs no look at other nodes.
+        self._frames[before] = self._encoded(before, self._changed.values())
+        self._changed = {}
+        self._has_news = False
+        self._published.set()
+        self._published = asyncio.Event()
+
+    async def frames(self, last_event_id: str | None) -> AsyncIterator[bytes]:
+        """Yield encoded events: at once what the client lacks, then what changes."""
+        seen = self._version_of(last_event_id)
+        while True:
+            if seen == self._version:
+                await self._published.wait()
+            seen, frame = self._version, self._frame_since(seen)
+            yield frame
+
+    def _frame_since(self, seen: int) -> bytes:
+        frame = self._frames.get(seen)
+        if frame is None:
+            changed = (node for node in self._nodes.values() if node.changed_in > seen)
+            frame = self._frames[seen] = self._encoded(seen, changed)
+        return frame
+
+    def _encoded(self, seen: int, changed: Iterable[LiveNode]) -> bytes:
+        frame = FleetFrame(
+            full=seen == _NOTHING,
+            now=self._clock.now_ms(),
+            nodes=[_card(node, seen, self._version) for node in changed],
+            gone=[node_id for node_id, version in self._gone.items() if version > seen >= 0],
+        )
+        return event(EVENT_NAME, f"{self._epoch}.{self._version}", codec.encode(frame))
+
+    def _version_of(self, event_id: str | None) -> int:
+        epoch, _, version = (event_id or "").partition(".")
+        if epoch != self._epoch or not version.isascii() or not version.isdigit():
+            return _NOTHING
+        seen = int(version)
+        return seen if self._forgot_gone_before <= seen <= self._version else _NOTHING
+
+    # --- changes ---------------------------------------------------------------------------
+
+    def _added(self, node_id: str, received_at: int) -> LiveNode:
+        node = LiveNode(
+            node_id,
+            node_id,
+            [],
+            ephemeral=False,
+            host=Host(),
+            first_seen=received_at,
+            last_seen=received_at,
+            heard_ms=self._clock.monotonic_ms(),
+            status=Status.ONLINE,
+        )
+        self._nodes[node_id] = node
+        self._gone.pop(node_id, None)
+        self._touch_facts(node)
+        self._events.publish(NodeAdded(node_id))
+        return node
+
+    def _take(self, node: LiveNode, snapshot: Snapshot, stored: Stored) -> None:
+        offset_ms = history_rules.significant_offset(stored.clock_offset_ms)
+        if snapshot.host is not None or offset_ms != node.clock_offset_ms:
+            node.host = snapshot.host or node.host
+            node.clock_offset_ms = offset_ms
+            self._touch_facts(node)
+        node.boot_id, node.seq = snapshot.boot_id, snapshot.seq
+        node.latest_ts = history_rules.corrected(snapshot.ts, stored.clock_offset_ms)
+        node.values_json = codec.encode(snapshot.values)
+        node.card_values = rules.card_values(snapshot.values)
+        value = snapshot.values.get(rules.SPARKLINE_METRIC)
+        if value is not None:
+            node.sparkline.append(SparkPoint(self._version + 1, value))
+
+    def _refresh_status(self, node: LiveNode, now_ms: int) -> bool:
+        silence_ms = now_ms - node.heard_ms
+        after = rules.status(silence_ms, rules.expected_interval_s(node.host))
+        if after is node.status:
+            return False
+        before, node.status = node.status, after
+        self._events.publish(NodeStatusChanged(node.id, before, after, silence_ms, node.ephemeral))
+        return True
+
+    def _touch(self, node: LiveNode) -> None:
+        node.changed_in = self._version + 1
+        self._changed[node.id] = node
+        self._has_news = True
+
+    def _touch_facts(self, node: LiveNode) -> None:
+        node.facts_changed_in = self._version + 1
+        self._touch(node)
+
+
+def _restore_latest(node: LiveNode, last: LastOfBoot) -> None:
+    node.seq = last.seq
+    node.clock_offset_ms = history_rules.significant_offset(last.clock_offset_ms)
+    for recorded in last.recorded:
+        values = codec.decode(recorded.body, dict[str, int | float])
+        value = values.get(rules.SPARKLINE_METRIC)
+        if value is not None:
+            node.sparkline.append(SparkPoint(0, value))
+        node.latest_ts, node.values_json = recorded.ts, recorded.body
+        node.card_values = rules.card_values(values)
+
+
+def _is_newer(node: LiveNode, snapshot: Snapshot, stored: Stored) -> bool:
+    """Tell whether a live push tells news: of a boot never heard before, or later in the live one.
+    A boot that was live once and is not now has been followed by another."""
+    return stored.is_new_boot or (snapshot.boot_id == node.boot_id and snapshot.seq > node.seq)
+
+
+def _card(node: LiveNode, seen: int, version: int) -> Card:
+    """Return what a client at ``seen`` lacks of a node at ``version``. Sparkline points stamped
+    with a later version come with that one, and only with it."""
+    return Card(
+        id=node.id,
+        status=node.status,
+        last_seen=node.last_seen,
+        values=node.card_values,
+        cpu=[point.value for point in node.sparkline if seen < point.version <= version],
+        facts=_facts(node) if node.facts_changed_in > seen else None,
+    )
+
+
+def _facts(node: LiveNode) -> CardFacts:
+    return CardFacts(
+        name=node.name,
+        os=node.host.os,
+        platform=node.host.platform,
+        tags=node.tags,
+        ephemeral=node.ephemeral,
+        cpu_cores=node.host.cpu_cores,
+        mem_total_bytes=node.host.mem_total_bytes,
+        agent_version=node.host.agent_version,
+        first_seen=node.first_seen,
+        clock_offset_ms=node.clock_offset_ms,
+    )
+
+
+def _as_message(node: LiveNode) -> Node:
+    latest = None
+    if node.values_json is not None:
+        # Already encoded when it came in; Raw goes out as it is.
+        latest = Point(node.latest_ts, msgspec.Raw(node.values_json))  # type: ignore[arg-type]
+    return Node(
+        id=node.id,
+        name=node.name,
+        status=node.status,
+        first_seen=node.first_seen,
+        last_seen=node.last_seen,
+        tags=node.tags,
+        ephemeral=node.ephemeral,
+        host=node.host,
+        clock_offset_ms=node.clock_offset_ms,
+        latest=latest,
+    )

@@ -1,0 +1,200 @@
+"""Ingest, the fleet, its stream, and editing nodes, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from forge_collector.access import store as access
+from forge_collector.clock import Clock
+from forge_collector.db import Database, Tx
+from forge_collector.fleet import rules, store
+from forge_collector.fleet.live import LiveFleet
+from forge_collector.http import problems
+from forge_collector.http.limits import read_body
+from forge_collector.http.problems import ProblemError, invalid, not_found
+from forge_collector.http.routing import (
+    ADMIN,
+    NODE,
+    VIEWER,
+    Call,
+    Route,
+    empty,
+    json_response,
+)
+from forge_collector.http.streams import Streams
+from forge_collector.telemetry import Telemetry
+from forge_shared import codec, names
+from forge_shared.messages import (
+    EARLIEST_MS,
+    LATEST_MS,
+    Fleet,
+    IngestReply,
+    Node,
+    NodeEdit,
+    Snapshot,
+)
+
+NDJSON: Final = "application/x-ndjson"
+SENT_AT_HEADER: Final = "Forge-Sent-At"
+
+
+class FleetRoutes:
+    def __init__(
+        self,
+        db: Database,
+        live: LiveFleet,
+        streams: Streams,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._db = db
+        self._live = live
+        self._streams = streams
+        self._clock = clock
+        self._telemetry = telemetry
+
+    def routes(self) -> list[Route[Any]]:
+        return [
+            Route(
+                "POST",
+                "/api/ingest/{node_id}",
+                NODE,
+                self.ingest,
+                "Push one snapshot, or replay a batch of them",
+                raw_body={"application/json": Snapshot, NDJSON: str},
+                replies={200: IngestReply},
+                problems=(
+                    "malformed_json",
+                    "invalid",
+                    "bad_metric_key",
+                    "out_of_bounds",
+                    "too_many_values",
+                    "too_many_lines",
+                    "unsupported_media_type",
+                ),
+            ),
+            Route(
+                "GET",
+                "/api/fleet",
+                VIEWER,
+                self.fleet,
+                "Every node, with its status and latest values",
+                replies={200: Fleet},
+            ),
+            Route(
+                "GET",
+                "/api/fleet/events",
+                VIEWER,
+                self.events,
+                "The fleet as cards, live: one full frame, then what changes",
+                replies={200: "text/event-stream"},
+                streams=True,
+            ),
+            Route(
+                "PATCH",
+                "/api/nodes/{node_id}",
+                ADMIN,
+                self.edit,
+                "Change a node's name, tags, or whether it is normally off",
+                body=NodeEdit,
+                replies={200: Node},
+                problems=("not_found",),
+            ),
+            Route(
+                "DELETE",
+                "/api/nodes/{node_id}",
+                ADMIN,
+                self.forget,
+                "Forget a node, its history and its tokens",
+                replies={204: None},
+                problems=("not_found",),
+            ),
+        ]
+
+    async def ingest(self, call: Call[None]) -> web.Response:
+        received_at = self._clock.now_ms()
+        node_id = call.path("node_id")
+        if not names.is_node_id(node_id):
+            raise invalid("node_id", names.NODE_ID_HELP)
+        push = _read_push(call.request.content_type, await _body(call.request))
+        sent_at = _sent_at(call.request)
+        offset_ms = None if sent_at is None else received_at - sent_at
+        stored = await self._db.write(
+            lambda tx: store.ingest(tx, node_id, push, received_at, offset_ms)
+        )
+        self._live.heard(node_id, push, stored, received_at)
+        duplicates = len(push.snapshots) - stored.accepted
+        self._telemetry.count_push(stored.accepted, duplicates, len(push.rejected))
+        return json_response(
+            IngestReply(
+                accepted=stored.accepted,
+                duplicates=duplicates,
+                rejected=push.rejected,
+                interval_s=rules.PUSH_INTERVAL_S,
+            )
+        )
+
+    async def fleet(self, _call: Call[None]) -> web.Response:
+        return json_response(Fleet(self._live.nodes()))
+
+    async def events(self, call: Call[None]) -> web.StreamResponse:
+        last_event_id = call.request.headers.get("Last-Event-ID")
+        frames = self._live.frames(last_event_id)
+        return await self._streams.serve(call.request, call.principal, frames)
+
+    async def edit(self, call: Call[NodeEdit]) -> web.Response:
+        node_id = call.path("node_id")
+        if not await self._db.write(lambda tx: store.edit(tx, node_id, call.body)):
+            raise _no_node(node_id)
+        self._live.edited(node_id, call.body)
+        return json_response(self._live.node(node_id))
+
+    async def forget(self, call: Call[None]) -> web.Response:
+        node_id = call.path("node_id")
+
+        def unit(tx: Tx) -> bool:
+            access.revoke_of_node(tx, node_id)
+            return store.forget(tx, node_id)
+
+        if not await self._db.write(unit):
+            raise _no_node(node_id)
+        self._live.forgotten(node_id)
+        return empty()
+
+
+async def _body(request: web.Request) -> bytes:
+    return await read_body(request, codec.MAX_BODY_BYTES)
+
+
+def _read_push(content_type: str, body: bytes) -> rules.Push:
+    """Read a push; raises ProblemError."""
+    try:
+        if content_type == NDJSON:
+            return rules.read_replay(body)
+        if content_type == "application/json":
+            return rules.read_live(body)
+    except (codec.MalformedError, codec.InvalidError) as error:
+        raise problems.of_codec(error) from None
+    except rules.TooManyLinesError as error:
+        raise ProblemError("too_many_lines", str(error)) from None
+    raise ProblemError(
+        "unsupported_media_type",
+        f"Send one snapshot as application/json, or a batch, one a line, as {NDJSON}.",
+    )
+
+
+def _sent_at(request: web.Request) -> int | None:
+    """Return the node's clock when it sent the request, in Unix ms."""
+    text = request.headers.get(SENT_AT_HEADER)
+    if text is None:
+        return None
+    sent_at = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+    if not EARLIEST_MS <= sent_at <= LATEST_MS:
+        raise invalid(SENT_AT_HEADER, "must be Unix time in ms, from 2000 to 2100")
+    return sent_at
+
+
+def _no_node(node_id: str) -> ProblemError:
+    return not_found(f"node {node_id[:64]!r}")

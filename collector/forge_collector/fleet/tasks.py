@@ -1,0 +1,58 @@
+"""What goes on beside requests: statuses age, changes are published, listening is noted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from forge_collector.clock import Clock
+from forge_collector.db import Database, DatabaseError, Tx
+from forge_collector.fleet import rules, store
+from forge_collector.fleet.live import LiveFleet
+from forge_collector.history import store as history
+from forge_collector.history.store import LastOfBoot
+
+_PUBLISH_PERIOD_S: Final = 0.25
+_STATUS_PERIOD_S: Final = 1.0
+_LISTENED_PERIOD_S: Final = 5.0
+_log = structlog.get_logger()
+
+
+async def restore(live: LiveFleet, db: Database) -> None:
+    """Bring the live fleet back from the store."""
+
+    def query(tx: Tx) -> tuple[list[tuple[store.NodeRow, LastOfBoot | None]], int | None]:
+        return [(row, _last(tx, row)) for row in store.load(tx)], store.listened_until(tx)
+
+    live.restore(*await db.read(query))
+
+
+async def publish_forever(live: LiveFleet) -> None:
+    while True:
+        await asyncio.sleep(_PUBLISH_PERIOD_S)
+        live.publish()
+
+
+async def age_statuses(live: LiveFleet) -> None:
+    while True:
+        await asyncio.sleep(_STATUS_PERIOD_S)
+        live.refresh_statuses()
+
+
+async def note_listening(db: Database, clock: Clock) -> None:
+    """Keep until when the collector listened: after a restart, only silence before it counts."""
+    while True:
+        now_ms = clock.now_ms()
+        try:
+            await db.write(lambda tx: store.set_listened_until(tx, now_ms))  # noqa: B023  awaited
+        except DatabaseError as error:
+            _log.warning("noting that the collector listens failed", error=str(error))
+        await asyncio.sleep(_LISTENED_PERIOD_S)
+
+
+def _last(tx: Tx, row: store.NodeRow) -> LastOfBoot | None:
+    if row.live_boot_id is None:
+        return None
+    return history.last_of_boot(tx, row.id, row.live_boot_id, rules.SPARKLINE_POINTS)

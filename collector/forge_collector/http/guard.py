@@ -1,0 +1,91 @@
+"""What every request must satisfy, and every answer carry, before anybody asks who is calling."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from forge_collector.http.auth import has_cookie_only
+from forge_collector.http.problems import ProblemError
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# The page is wholly its own: no inline script or style, nothing from elsewhere, in nobody's frame.
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Guard:
+    """Checks Host, against DNS rebinding, and Origin, against forged writes."""
+
+    def __init__(self, allowed_hosts: Iterable[str]) -> None:
+        self._allowed = {host.lower().rstrip(".") for host in allowed_hosts}
+
+    def middleware(self) -> Middleware:
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self.check(request)
+            return await handler(request)
+
+        return guard
+
+    def check(self, request: web.Request) -> None:
+        """Raise ProblemError 421 for a foreign Host, 403 for a foreign Origin on a write."""
+        if not self._knows(request.host):
+            raise ProblemError(
+                "unknown_host",
+                f"Host {request.host[:100]!r} is not one of this collector's names. If it should "
+                "be, start the collector with --allowed-host NAME.",
+            )
+        if request.method not in _SAFE_METHODS and has_cookie_only(request):
+            self._check_origin(request)
+
+    def _check_origin(self, request: web.Request) -> None:
+        origin = request.headers.get("Origin")
+        # Browsers name the Origin on every write; a caller without one brings no ambient cookie.
+        if origin is None and "Cookie" not in request.headers:
+            return
+        if origin is None or urlsplit(origin).netloc.lower() != request.host.lower():
+            raise ProblemError(
+                "cross_origin",
+                "A write with a cookie needs an Origin header that equals the collector's own "
+                "address. Scripts send `Authorization: Bearer TOKEN` instead.",
+            )
+
+    def _knows(self, host_header: str) -> bool:
+        host = _without_port(host_header).lower().rstrip(".")
+        if host in self._allowed:
+            return True
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+
+
+async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.extend(SECURITY_HEADERS)
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host

@@ -1,0 +1,100 @@
+"""Bounds on what a caller can make the collector hold: bodies, slow bodies, guesses, sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from forge_collector.http.problems import ProblemError, too_large
+
+BODY_TIMEOUT_S: Final = 30.0
+_MAX_ADDRESSES: Final = 4096
+_READ_AT_ONCE: Final = 256 * 1024
+
+
+async def read_body(request: web.Request, limit_bytes: int) -> bytes:
+    """Return the decompressed body; raises ProblemError 400, 408 or 413.
+
+    aiohttp decompresses in bounded chunks as they are read, so a compressed bomb is stopped at
+    the limit, not after it was unpacked.
+    """
+    if request.content_length is not None and request.content_length > limit_bytes:
+        raise too_large(limit_bytes)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await _read(request, limit_bytes)
+    except TimeoutError:
+        raise ProblemError(
+            "request_timeout", f"A body must arrive within {BODY_TIMEOUT_S:.0f} s."
+        ) from None
+    except (HttpProcessingError, web.RequestPayloadError, UnicodeDecodeError) as error:
+        raise ProblemError(
+            "malformed_request",
+            f"The body does not match its Content-Encoding or Transfer-Encoding: {error}.",
+        ) from None
+
+
+async def _read(request: web.Request, limit_bytes: int) -> bytes:
+    body = bytearray()
+    while chunk := await request.content.readany():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise too_large(limit_bytes)
+    return bytes(body)
+
+
+class AttemptLimiter:
+    """A bucket of attempts for each address, refilled evenly over a minute."""
+
+    def __init__(self, attempts_per_minute: int) -> None:
+        self._capacity = float(attempts_per_minute)
+        self._buckets: dict[str, tuple[float, int]] = {}
+
+    def allow(self, address: str, now_ms: int) -> bool:
+        """Take one attempt; False when the address has used up its own."""
+        left, since_ms = self._buckets.pop(address, (self._capacity, now_ms))
+        left = min(self._capacity, left + (now_ms - since_ms) / 60_000 * self._capacity)
+        allowed = left >= 1
+        # Put back last: the first key is then the address heard of longest ago.
+        self._buckets[address] = (left - 1 if allowed else left, now_ms)
+        if len(self._buckets) > _MAX_ADDRESSES:
+            del self._buckets[next(iter(self._buckets))]
+        return allowed
+
+
+def bound_connections(server: web.Server, per_address: int) -> None:
+    """Close connections beyond this many from one address as they are accepted.
+
+    Loopback is exempt: a proxy in front speaks for everybody.
+    """
+    open_by_address: Counter[str] = Counter()
+    made, lost = server.connection_made, server.connection_lost
+    address_of: dict[web.RequestHandler, str] = {}
+
+    def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        made(handler, transport)
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        if not address or address == "::1" or address.startswith("127."):
+            return
+        if open_by_address[address] >= per_address:
+            transport.abort()
+            return
+        open_by_address[address] += 1
+        address_of[handler] = address
+
+    def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        lost(handler, exc)
+        address = address_of.pop(handler, None)
+        if address is not None:
+            open_by_address[address] -= 1
+            if not open_by_address[address]:
+                del open_by_address[address]
+
+    # aiohttp offers no hook for an accepted connection, and its runner makes the server itself.
+    server.connection_made = connection_made  # type: ignore[method-assign]
+    server.connection_lost = connection_lost  # type: ignore[method-assign]

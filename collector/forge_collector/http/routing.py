@@ -1,0 +1,137 @@
+"""Routes as data: who may call, what goes in, what comes out, and the handler.
+
+The same table is served, checked for roles by a generated test, and published as OpenAPI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from forge_collector.http import problems
+from forge_collector.http.auth import Authenticator, Principal, identify
+from forge_collector.http.limits import read_body
+from forge_collector.http.problems import ProblemError
+from forge_shared import codec
+from forge_shared.messages import Role
+
+B = TypeVar("B")
+
+OPEN: Final[frozenset[Role]] = frozenset()
+NODE: Final = frozenset({Role.NODE})
+VIEWER: Final = frozenset({Role.VIEWER, Role.ADMIN})
+ADMIN: Final = frozenset({Role.ADMIN})
+ANYONE: Final = frozenset(Role)
+
+_SMALL_BODY_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B]):
+    """One request, with its caller known and its body decoded. ``principal`` of an open route is
+    nobody's."""
+
+    request: web.Request
+    principal: Principal
+    body: B
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
+
+NOBODY: Final = Principal("", Role.VIEWER, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[B]):
+    """One route. ``roles`` empty: open to everybody.
+
+    ``body``: the Struct a JSON body is decoded to; None: the handler gets None, or reads the body
+    itself where ``raw_body`` names its media types. ``replies``: the Struct of each 2xx status,
+    None where there is no body, a media type where it is not JSON. ``problems``: the codes beyond
+    those that any route may answer. ``streams``: the reply does not end.
+    """
+
+    method: str
+    path: str
+    roles: frozenset[Role]
+    handler: Callable[[Call[B]], Awaitable[web.StreamResponse]]
+    summary: str
+    body: type[B] | None = None
+    raw_body: Mapping[str, Any] = field(default_factory=dict)
+    replies: Mapping[int, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    streams: bool = False
+
+
+def json_response(message: object, status: int = 200) -> web.Response:
+    return web.Response(body=codec.encode(message), status=status, content_type="application/json")
+
+
+def empty() -> web.Response:
+    return web.Response(status=204)
+
+
+def register(
+    app: web.Application, routes: Iterable[Route[Any]], authenticator: Authenticator, cookie: str
+) -> None:
+    for route in routes:
+        app.router.add_route(route.method, route.path, _served(route, authenticator, cookie))
+
+
+def _served(
+    route: Route[Any], authenticator: Authenticator, cookie: str
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        principal = _admitted(route, request, authenticator, cookie)
+        body = await _decoded(route, request)
+        return await route.handler(Call(request, principal, body))
+
+    return serve
+
+
+def _admitted(
+    route: Route[Any], request: web.Request, authenticator: Authenticator, cookie: str
+) -> Principal:
+    if not route.roles:
+        return NOBODY
+    principal = identify(request, authenticator, cookie)
+    if principal.role not in route.roles:
+        needed = " or ".join(sorted(route.roles))
+        raise ProblemError(
+            "forbidden", f"This needs the role {needed}; you have the role {principal.role}."
+        )
+    if principal.role is Role.NODE and "node_id" in request.match_info:
+        _check_own(principal, request.match_info["node_id"])
+    return principal
+
+
+def _check_own(principal: Principal, node_id: str) -> None:
+    if principal.node_id != node_id:
+        raise ProblemError(
+            "foreign_node",
+            f"This token belongs to the node {principal.node_id}. Set NODE_ID to that, or mint a "
+            "token for the node you mean.",
+        )
+
+
+async def _decoded(route: Route[Any], request: web.Request) -> Any:  # the route's own body type
+    if route.body is None:
+        return None
+    if request.content_type != "application/json":
+        raise ProblemError(
+            "unsupported_media_type", "Send the body as Content-Type: application/json."
+        )
+    raw = await read_body(request, _SMALL_BODY_BYTES)
+    try:
+        return codec.decode(raw, route.body)
+    except (codec.MalformedError, codec.InvalidError) as error:
+        raise problems.of_codec(error) from None
+
+
+def is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

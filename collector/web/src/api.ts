@@ -1,0 +1,144 @@
+/** The collector's HTTP API. A failure is an ApiError whose message says what to do. */
+
+import {
+  readLoginLink,
+  readMintedToken,
+  readNode,
+  readNodeSnapshot,
+  readProblem,
+  readSessions,
+  readTokens,
+  readWhoami,
+  type HumanRole,
+  type Login,
+  type LoginLink,
+  type MintedToken,
+  type MintToken,
+  type Node,
+  type NodeEdit,
+  type NodeSnapshot,
+  type Session,
+  type Token,
+  type Whoami,
+} from "./wire/messages";
+import { Malformed, parse, type Reader } from "./wire/read";
+
+export class ApiError extends Error {
+  override name = "ApiError";
+  readonly code: string;
+  /** 0: no answer came at all. */
+  readonly status: number;
+
+  constructor(code: string, status: number, detail: string) {
+    super(detail);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+
+let onSignedOut: () => void = () => undefined;
+
+/** Tells who is to know when the collector no longer accepts this browser. */
+export function whenSignedOut(listener: () => void): void {
+  onSignedOut = listener;
+}
+
+async function call(method: string, path: string, body?: object): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: {
+        accept: "application/json",
+        ...(body && { "content-type": "application/json" }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      cache: "no-store",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch {
+    throw new ApiError(
+      "unreachable",
+      0,
+      "The collector does not answer. Check that it runs and that this browser can reach it.",
+    );
+  }
+  if (response.ok) return response;
+  const error = await failure(response);
+  if (response.status === 401 && path !== "/api/login") onSignedOut();
+  throw error;
+}
+
+async function failure(response: Response): Promise<ApiError> {
+  const { status } = response;
+  try {
+    const { code, detail } = parse(readProblem, await response.text());
+    return new ApiError(code, status, detail);
+  } catch {
+    return new ApiError("unexpected", status, `The collector answered with status ${status}.`);
+  }
+}
+
+async function read<T>(reader: Reader<T>, answer: Promise<Response>): Promise<T> {
+  const response = await answer;
+  try {
+    return parse(reader, await response.text());
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new ApiError(
+      "malformed",
+      response.status,
+      `The collector's answer is not what this page expects (${error.message}). Reload the page.`,
+    );
+  }
+}
+
+export async function login(credentials: Login): Promise<void> {
+  await call("POST", "/api/login", credentials);
+}
+
+export async function logout(): Promise<void> {
+  await call("DELETE", "/api/session");
+}
+
+export function whoami(): Promise<Whoami> {
+  return read(readWhoami, call("GET", "/api/whoami"));
+}
+
+export function nodeSnapshot(id: string): Promise<NodeSnapshot> {
+  return read(readNodeSnapshot, call("GET", `/api/nodes/${encodeURIComponent(id)}/snapshot`));
+}
+
+export function editNode(id: string, edit: NodeEdit): Promise<Node> {
+  return read(readNode, call("PATCH", `/api/nodes/${encodeURIComponent(id)}`, edit));
+}
+
+export async function forgetNode(id: string): Promise<void> {
+  await call("DELETE", `/api/nodes/${encodeURIComponent(id)}`);
+}
+
+export function mintToken(request: MintToken): Promise<MintedToken> {
+  return read(readMintedToken, call("POST", "/api/tokens", request));
+}
+
+export async function tokens(): Promise<readonly Token[]> {
+  return (await read(readTokens, call("GET", "/api/tokens"))).tokens;
+}
+
+export async function revokeToken(id: string): Promise<void> {
+  await call("DELETE", `/api/tokens/${encodeURIComponent(id)}`);
+}
+
+export async function sessions(): Promise<readonly Session[]> {
+  return (await read(readSessions, call("GET", "/api/sessions"))).sessions;
+}
+
+export async function endSession(id: string): Promise<void> {
+  await call("DELETE", `/api/sessions/${encodeURIComponent(id)}`);
+}
+
+export function loginLink(role: HumanRole): Promise<LoginLink> {
+  return read(readLoginLink, call("POST", "/api/login-links", { role }));
+}

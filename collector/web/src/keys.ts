@@ -1,0 +1,39 @@
+/** The page's keys: one list, which is also what the help shows. */
+
+import { useEffect } from "preact/hooks";
+
+/**
+ * Listens for keys while the component is there. Keys that somebody types into a field, presses
+ * with a modifier or in an open dialog are not commands.
+ */
+export function useKeys(handle: (key: string, event: KeyboardEvent) => boolean): void {
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
+      if (handle(event.key, event)) event.preventDefault();
+    };
+    document.addEventListener("keydown", listener);
+    return () => {
+      document.removeEventListener("keydown", listener);
+    };
+  }, [handle]);
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
+}
+
+export const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
+  [["/"], "Search the fleet"],
+  [["←", "→", "↑", "↓"], "Move between machines"],
+  [["Home", "End"], "First and last machine"],
+  [["Enter"], "Open the machine"],
+  [["Esc"], "Clear the search, or go back to the fleet"],
+  [["v"], "Cards or table"],
+  [["t"], "Light or dark"],
+  [["?"], "This help"],
+];

@@ -1,0 +1,49 @@
+/** Who this browser is to the collector. */
+
+import { computed, effect, signal } from "@preact/signals";
+import * as api from "./api";
+import { connection, openStream } from "./stream/client";
+import type { Login, Whoami } from "./wire/messages";
+
+export type Session =
+  | { readonly state: "unknown" }
+  | { readonly state: "in"; readonly who: Whoami }
+  | { readonly state: "out" }
+  | { readonly state: "unreachable"; readonly reason: string };
+
+export const session = signal<Session>({ state: "unknown" });
+
+export const isAdmin = computed(
+  () => session.value.state === "in" && session.value.who.role === "admin",
+);
+
+export async function resume(): Promise<void> {
+  try {
+    session.value = { state: "in", who: await api.whoami() };
+    openStream();
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === 401) session.value = { state: "out" };
+    else session.value = { state: "unreachable", reason: String((error as Error).message) };
+  }
+}
+
+export async function signIn(credentials: Login): Promise<void> {
+  await api.login(credentials);
+  await resume();
+}
+
+export async function signOut(): Promise<void> {
+  await api.logout();
+  session.value = { state: "out" };
+}
+
+api.whenSignedOut(() => {
+  session.value = { state: "out" };
+});
+
+// The stream notices too: a session revoked elsewhere, or signed in again in another tab.
+effect(() => {
+  const { state } = connection.value;
+  if (state === "signed-out" && session.peek().state === "in") session.value = { state: "out" };
+  if (state === "live" && session.peek().state === "out") void resume();
+});
