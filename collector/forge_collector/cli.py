@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import signal
 import sys
 from pathlib import Path
@@ -97,7 +96,7 @@ def serve(  # noqa: PLR0917  click passes every option by name
                 host=host,
                 port=port,
                 data=data,
-                admin_secret=config.admin_secret(data, os.environ.get("ADMIN_SECRET")),
+                admin_secret=config.admin_secret(data),
                 allowed_hosts=allowed_hosts,
                 local_agent=local_agent,
                 history_hours=history_hours,

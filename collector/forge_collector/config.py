@@ -18,6 +18,19 @@ DATABASE_FILE: Final = "fleet.db"
 ADMIN_SECRET_FILE: Final = "admin-secret"
 LOCK_FILE: Final = "lock"
 
+# What a process needs of its surroundings to run at all.
+_BARE_ENVIRONMENT: Final = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "USERPROFILE",
+)
+
 
 class ConfigError(Exception):
     """A setting is wrong; the message says which, and what to do."""
@@ -57,9 +70,9 @@ def prepare_data_folder(path: Path) -> None:
         ) from None
 
 
-def admin_secret(data: Path, given: str | None) -> str:
+def admin_secret(data: Path) -> str:
     """Return ADMIN_SECRET, or the secret kept in the data folder, made now if there is none."""
-    if given is not None:
+    if (given := os.environ.get("ADMIN_SECRET")) is not None:
         if len(given) < MIN_ADMIN_SECRET_LENGTH:
             raise ConfigError(
                 f"ADMIN_SECRET has fewer than {MIN_ADMIN_SECRET_LENGTH} characters. Set a longer "
@@ -70,6 +83,11 @@ def admin_secret(data: Path, given: str | None) -> str:
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32) + "\n")
     return path.read_text().strip()
+
+
+def bare_environment() -> dict[str, str]:
+    """Return an environment for a child process, without any secret of this one."""
+    return {name: os.environ[name] for name in _BARE_ENVIRONMENT if name in os.environ}
 
 
 def write_private(path: Path, text: str) -> None:

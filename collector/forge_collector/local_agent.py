@@ -19,7 +19,7 @@ import structlog
 from forge_collector.access import rules, store
 from forge_collector.access.live import Keyring
 from forge_collector.clock import Clock
-from forge_collector.config import write_private
+from forge_collector.config import bare_environment, write_private
 from forge_collector.db import Database
 from forge_shared import backoff
 from forge_shared.messages import MintToken
@@ -30,8 +30,6 @@ _FOLDER: Final = "local-agent"
 _CONFIG_FILE: Final = "agent.toml"
 _STOP_TIMEOUT_S: Final = 1.0
 _STEADY_S: Final = 60.0
-# What a process needs of its surroundings to run at all, and no more.
-_PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "HOME")
 
 
 class LocalAgent:
@@ -89,7 +87,7 @@ class LocalAgent:
             "--parent-pid",
             str(os.getpid()),
             cwd=self._folder,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env=bare_environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

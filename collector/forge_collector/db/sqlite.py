@@ -100,9 +100,18 @@ class SqliteReader(SqliteConnection):
 class SqliteEngine:
     """One database file, and the ``-wal`` and ``-shm`` files beside it."""
 
-    def __init__(self, path: Path, read_time_s: float = _READ_TIME_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        schema: Iterable[migrations.Migration] = migrations.ALL,
+        read_time_s: float = _READ_TIME_S,
+        log_bytes_kept: int = _LOG_BYTES_KEPT,
+    ) -> None:
         self._path = path
+        self._schema = tuple(schema)
         self._read_time_s = read_time_s
+        self._log_bytes_kept = log_bytes_kept
 
     def open_writer(self) -> Connection:
         # Created 0600 first: sqlite3 would create it with whatever the umask leaves.
@@ -113,9 +122,9 @@ class SqliteEngine:
             raw.execute("PRAGMA journal_mode = WAL")
             raw.execute("PRAGMA synchronous = FULL")
             raw.execute("PRAGMA wal_autocheckpoint = 0")
-            raw.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
+            raw.execute(f"PRAGMA journal_size_limit = {self._log_bytes_kept}")
             raw.execute("PRAGMA foreign_keys = ON")
-            _migrate(raw)
+            _migrate(raw, self._schema)
         return SqliteConnection(raw)
 
     def open_reader(self) -> Connection:
@@ -139,10 +148,10 @@ class SqliteEngine:
         return Footprint(_size(self._path), _size(Path(f"{self._path}-wal")))
 
 
-def _migrate(raw: sqlite3.Connection) -> None:
+def _migrate(raw: sqlite3.Connection, schema: Iterable[migrations.Migration]) -> None:
     """Apply what is pending; each migration commits together with its record."""
     pending = sqlite_utils.Migrations("forge_fleet")
-    for migration in migrations.ALL:
+    for migration in schema:
         pending(name=migration.name)(_as_function(migration))
     pending.apply(sqlite_utils.Database(raw))
 

@@ -1,0 +1,148 @@
+"""The commands of forgectl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Final, ParamSpec
+from urllib.parse import quote
+
+import click
+
+from forge_shared import __version__
+from forge_shared.messages import (
+    HumanRole,
+    LoginLink,
+    LoginLinkRequest,
+    MintedToken,
+    MintToken,
+    Role,
+    Tokens,
+    Whoami,
+)
+from forgectl import login, output
+from forgectl.client import Client, ClientError
+
+P = ParamSpec("P")
+_ROLES: Final = click.Choice([role.value for role in HumanRole])
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn a refusal into one line on stderr and exit code 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except ClientError as error:
+            raise click.ClickException(output.printable(str(error))) from None
+
+    return run
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Operate a Forge Fleet collector.
+
+    The collector is FORGE_URL, the token FORGE_TOKEN; or `forgectl login` keeps both.
+    """
+
+
+@main.command("login")
+@click.option("--url", envvar="FORGE_URL", default=login.DEFAULT_URL, show_default=True)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with the admin secret or a token; asked for when left out.",
+)
+@_reports_errors
+def log_in(url: str, secret_file: Path | None) -> None:
+    """Keep a collector's address and a token for the commands to come."""
+    if secret_file is not None:
+        secret = secret_file.read_text().strip()
+    else:
+        secret = click.prompt("Admin secret or token", hide_input=True).strip()
+    who = Client(url.rstrip("/"), secret).get("/api/whoami", Whoami)
+    if who.role is Role.NODE:
+        raise ClientError("This is a node's token; forgectl needs an admin's or a viewer's.")
+    path = login.save(url, secret)
+    click.echo(f"Signed in to {url} as {who.role.value}. Kept in {path}, for you alone.")
+
+
+@main.command("logout")
+def log_out() -> None:
+    """Forget the login that `forgectl login` kept."""
+    login.forget()
+
+
+@main.command("login-link")
+@click.option("--role", type=_ROLES, default=HumanRole.ADMIN.value, show_default=True)
+@_json_option
+@_reports_errors
+def login_link(role: str, as_json: bool) -> None:
+    """Make a link that signs one browser in, once, within ten minutes."""
+    request = LoginLinkRequest(HumanRole(role))
+    link = login.client().post("/api/login-links", request, LoginLink)
+    if as_json:
+        output.as_json(link)
+    else:
+        click.echo(link.url)
+
+
+@main.group()
+def tokens() -> None:
+    """Mint, list and revoke tokens."""
+
+
+@tokens.command("mint")
+@click.argument("node_id", required=False)
+@click.option("--role", type=_ROLES, help="For a person or a script instead of a node.")
+@click.option("--name", help="Who or what the token is for, with --role.")
+@_json_option
+@_reports_errors
+def mint_token(node_id: str | None, role: str | None, name: str | None, as_json: bool) -> None:
+    """Mint a token for NODE_ID, or for a person or a script with --role and --name.
+
+    The token is shown this once.
+    """
+    wanted = MintToken(node_id, HumanRole(role) if role else None, name)
+    minted = login.client().post("/api/tokens", wanted, MintedToken)
+    if as_json:
+        output.as_json(minted)
+    else:
+        click.echo(minted.token)
+
+
+@tokens.command("list")
+@_json_option
+@_reports_errors
+def list_tokens(as_json: bool) -> None:
+    """List the tokens that are valid."""
+    found = login.client().get("/api/tokens", Tokens)
+    if as_json:
+        output.as_json(found)
+        return
+    output.table(
+        ["ID", "ROLE", "FOR", "MINTED"],
+        [
+            [
+                token.id,
+                token.role.value,
+                token.node_id or token.name or "",
+                output.local_time(token.created_at),
+            ]
+            for token in found.tokens
+        ],
+    )
+
+
+@tokens.command("revoke")
+@click.argument("token_id")
+@_reports_errors
+def revoke_token(token_id: str) -> None:
+    """Revoke the token with the id TOKEN_ID, as `forgectl tokens list` shows it."""
+    login.client().delete(f"/api/tokens/{quote(token_id, safe='')}")
+    click.echo("Revoked.")

@@ -1,0 +1,76 @@
+"""HTTP to a collector: typed messages in and out, problems as exceptions."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from forge_shared import __version__, codec
+from forge_shared.messages import Problem
+
+_TIMEOUT_S: Final = 30.0
+
+T = TypeVar("T")
+
+
+class ClientError(Exception):
+    """The collector refused, or could not be reached; the message says what to do."""
+
+
+class Client:
+    """Calls one collector with one token. ``url`` has no trailing slash."""
+
+    def __init__(self, url: str, token: str) -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise ClientError(f"{url!r} is no address; it begins with http:// or https://.")
+        self.url = url
+        self._token = token
+        # A proxy of the environment must not be handed the token; a redirect even less.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+
+    def get(self, path: str, reply: type[T]) -> T:
+        return codec.decode(self._call("GET", path, None), reply)
+
+    def post(self, path: str, message: object, reply: type[T]) -> T:
+        return codec.decode(self._call("POST", path, codec.encode(message)), reply)
+
+    def delete(self, path: str) -> None:
+        self._call("DELETE", path, None)
+
+    def _call(self, method: str, path: str, body: bytes | None) -> bytes:
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "User-Agent": f"forgectl/{__version__}",
+            "Content-Type": "application/json",
+        }
+        request = urllib.request.Request(  # noqa: S310  the scheme was checked above
+            self.url + path, body, headers, method=method
+        )
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT_S) as response:
+                return bytes(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ClientError(_explained(error.code, error.read())) from None
+        except urllib.error.URLError as error:
+            raise ClientError(
+                f"No collector answers at {self.url} ({error.reason}). Is it running? "
+                "Set FORGE_URL to its address."
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise ClientError(f"The collector at {self.url} broke off: {error!r}.") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: object) -> None:
+        return None
+
+
+def _explained(status: int, body: bytes) -> str:
+    try:
+        return codec.decode(body, Problem).detail
+    except (codec.MalformedError, codec.InvalidError):
+        return f"The answer is HTTP {status}, and not from a Forge Fleet collector."

@@ -1,0 +1,158 @@
+/**
+ * A long list of which only what is in sight is in the document.
+ *
+ * It scrolls with the page. Exactly one of its items can be reached with Tab (roving tabindex);
+ * arrow keys move from there. An item is an element with data-node-id that holds one link.
+ */
+
+import type { ComponentChildren, JSX } from "preact";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { isMove, moved } from "../fleet/grid";
+import { windowOf, type Window } from "../fleet/window";
+import { useKeys } from "../keys";
+
+interface WindowedProps {
+  readonly ids: readonly string[];
+  /** How many columns there are in so many px of width. */
+  readonly columnsIn: (width: number) => number;
+  /** Height of a row with the gap below it, in px. */
+  readonly rowHeight: number;
+  readonly class: string;
+  readonly role: JSX.AriaRole;
+  readonly label: string;
+  /** The first row's number for screen readers, where rows stand above it. */
+  readonly header?: ComponentChildren;
+  readonly children: (id: string, index: number, tabIndex: 0 | -1) => ComponentChildren;
+}
+
+const NOTHING: Window = { first: 0, end: 0, top: 0, height: 0 };
+
+export function Windowed(props: WindowedProps) {
+  const { ids, columnsIn, rowHeight, children } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const [columns, setColumns] = useState(0);
+  const [sight, setSight] = useState(NOTHING);
+  const [current, setCurrent] = useState("");
+  const focusNext = useRef(false);
+
+  const look = useCallback(() => {
+    const element = box.current;
+    if (!element) return;
+    const fitting = columnsIn(element.clientWidth);
+    const scrolled = -element.getBoundingClientRect().top;
+    const next = windowOf(ids.length, { columns: fitting, rowHeight }, scrolled, innerHeight);
+    setColumns(fitting);
+    setSight((before) => (sameWindow(before, next) ? before : next));
+  }, [ids.length, columnsIn, rowHeight]);
+
+  useLayoutEffect(() => {
+    look();
+    const observer = new ResizeObserver(look);
+    if (box.current) observer.observe(box.current);
+    addEventListener("scroll", look, { passive: true });
+    addEventListener("resize", look);
+    return () => {
+      observer.disconnect();
+      removeEventListener("scroll", look);
+      removeEventListener("resize", look);
+    };
+  }, [look]);
+
+  useLayoutEffect(() => {
+    if (!focusNext.current) return;
+    const link = linkOf(box.current, current);
+    if (!link) return;
+    focusNext.current = false;
+    link.focus({ preventScroll: true });
+  });
+
+  const onKey = useCallback(
+    (key: string) => {
+      const element = box.current;
+      if (!element || !isMove(key) || ids.length === 0 || columns === 0) return false;
+      const focused = document.activeElement;
+      const inside = element.contains(focused);
+      if (!inside && focused !== document.body) return false;
+      if (!inside && !key.startsWith("Arrow")) return false;
+      const at = ids.indexOf(current);
+      const pageRows = Math.floor(innerHeight / rowHeight) - 1;
+      const grid = { count: ids.length, columns, pageRows };
+      const to = inside && at >= 0 ? moved(at, key, grid) : at >= 0 ? at : firstInSight(element, ids);
+      focusNext.current = true;
+      setCurrent(ids[to] ?? "");
+      scrollToRow(element, Math.floor(to / columns), rowHeight);
+      return true;
+    },
+    [ids, columns, rowHeight, current],
+  );
+  useKeys(onKey);
+
+  const drawn = ids.slice(sight.first, sight.end);
+  // The one that Tab reaches must be in the document.
+  const reachable = drawn.includes(current) ? current : drawn[0];
+  return (
+    <div
+      class={props.class}
+      role={props.role}
+      aria-label={props.label}
+      aria-rowcount={props.role === "table" ? ids.length + 1 : undefined}
+      onFocusIn={(event) => {
+        const item = (event.target as Element).closest<HTMLElement>("[data-node-id]");
+        if (item?.dataset["nodeId"]) setCurrent(item.dataset["nodeId"]);
+      }}
+    >
+      {props.header}
+      <div
+        ref={box}
+        class="windowed"
+        role={props.role === "table" ? "rowgroup" : "presentation"}
+        style={{ height: `${sight.height}px` }}
+      >
+        <div
+          class="windowed-drawn"
+          role="presentation"
+          style={{
+            transform: `translateY(${sight.top}px)`,
+            gridTemplateColumns: `repeat(${columns || 1}, minmax(0, 1fr))`,
+          }}
+        >
+          {drawn.map((id, place) => children(id, sight.first + place, id === reachable ? 0 : -1))}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function sameWindow(a: Window, b: Window): boolean {
+  return a.first === b.first && a.end === b.end && a.top === b.top && a.height === b.height;
+}
+
+function linkOf(box: Element | null, id: string): HTMLElement | null {
+  return box?.querySelector<HTMLElement>(`[data-node-id="${CSS.escape(id)}"] a`) ?? null;
+}
+
+function firstInSight(box: Element, ids: readonly string[]): number {
+  const edge = stickyHeight();
+  for (const item of box.querySelectorAll<HTMLElement>("[data-node-id]")) {
+    const id = item.dataset["nodeId"];
+    if (id && item.getBoundingClientRect().top >= edge) return Math.max(0, ids.indexOf(id));
+  }
+  return 0;
+}
+
+/** Scrolls as little as shows the row whole, below what sticks to the top. */
+function scrollToRow(box: Element, row: number, rowHeight: number): void {
+  const top = box.getBoundingClientRect().top + row * rowHeight;
+  const above = top - stickyHeight() - 8;
+  const below = top + rowHeight - innerHeight + 8;
+  if (above < 0) scrollBy(0, above);
+  else if (below > 0) scrollBy(0, below);
+}
+
+function stickyHeight(): number {
+  const bottoms = Array.from(document.querySelectorAll("[data-sticky]"), (element) => {
+    const { position } = getComputedStyle(element);
+    return position === "sticky" ? Math.max(0, element.getBoundingClientRect().bottom) : 0;
+  });
+  return Math.max(0, ...bottoms);
+}

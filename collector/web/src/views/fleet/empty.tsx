@@ -1,0 +1,56 @@
+/** The fleet page before there is anything, or when nothing fits the filter. */
+
+import { Icon } from "../../ui/icons";
+
+export function NoMachines({ onAdd }: { readonly onAdd: (() => void) | null }) {
+  return (
+    <section class="empty">
+      <h1>No machine reports yet</h1>
+      <p>
+        An agent on each machine sends its figures here every 5 seconds. The collector’s own machine
+        appears by itself, unless the collector runs with <code>--no-local-agent</code>.
+      </p>
+      {onAdd ? (
+        <>
+          <button type="button" class="button button-primary" onClick={onAdd}>
+            <Icon name="plus" /> Add a machine
+          </button>
+          <p class="hint">It takes three settings and less than five minutes.</p>
+        </>
+      ) : (
+        <p class="hint">Ask an admin of this collector to add a machine.</p>
+      )}
+    </section>
+  );
+}
+
+export function NoneMatch({ onClear }: { readonly onClear: () => void }) {
+  return (
+    <section class="empty empty-small">
+      <p>No machine fits this search and these filters.</p>
+      <button type="button" class="button" onClick={onClear}>
+        Show all machines
+      </button>
+    </section>
+  );
+}
+
+export function Skeletons() {
+  return (
+    <div role="status" aria-label="Loading the fleet">
+      <div class="summary" aria-hidden="true">
+        {Array.from({ length: 5 }, (_, index) => (
+          <div key={index} class="panel summary-panel skeleton" />
+        ))}
+      </div>
+      <div class="toolbar toolbar-skeleton" aria-hidden="true">
+        <div class="skeleton" />
+      </div>
+      <div class="skeleton-cards" aria-hidden="true">
+        {Array.from({ length: 12 }, (_, index) => (
+          <div key={index} class="card skeleton" />
+        ))}
+      </div>
+    </div>
+  );
+}
