@@ -174,7 +174,7 @@ class Collector:
     def _start_tasks(self) -> None:
         start, db, clock, live = self._tasks.start, self.db, self.clock, self.live
         start("publish", lambda: fleet_tasks.publish_forever(live))
-        start("age statuses", lambda: fleet_tasks.age_statuses(live))
+        start("age statuses", lambda: fleet_tasks.age_statuses(live, db))
         start("note listening", lambda: fleet_tasks.note_listening(db, clock))
         start("prune", lambda: prune_forever(db, clock, self.settings.history_hours))
         start("expire credentials", lambda: expire_credentials(self.keyring, db, clock))

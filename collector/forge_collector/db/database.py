@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, TypeVar
 
 from forge_collector.db.engine import Connection, Engine, Footprint, Tx
-from forge_collector.db.errors import DatabaseError, OverloadedError
+from forge_collector.db.errors import ConflictError, DatabaseError, OverloadedError
 
 T = TypeVar("T")
 Unit = Callable[[Tx], T]
@@ -84,8 +84,7 @@ class Database:
         What the unit raises is raised here, after it alone was rolled back. Raises OverloadedError
         without running it when too many wait, and DatabaseError when the transaction was lost.
         """
-        if self._closing:
-            raise DatabaseError("the database is closed")
+        self._check_open()
         if self._waiting >= self._max_waiting:
             raise OverloadedError(f"{self._waiting} units wait for the writer")
         future: asyncio.Future[T] = self._loop.create_future()
@@ -98,10 +97,12 @@ class Database:
 
     async def read(self, query: Unit[T]) -> T:
         """Run a query on a consistent view of what is committed, and return its result."""
+        self._check_open()
         return await self._loop.run_in_executor(self._reader_pool, self._read, query)
 
     async def tidy(self) -> None:
         """Do the engine's housekeeping between two batches; raises DatabaseError."""
+        self._check_open()
         await self._do(lambda: self._engine.tidy(self._writer))
 
     def footprint(self) -> Footprint:
@@ -124,6 +125,10 @@ class Database:
         await self._do(self._close_writer, is_last=True)
         self._thread.join()
 
+    def _check_open(self) -> None:
+        if self._closing:
+            raise DatabaseError("the database is closed")
+
     async def _do(self, run: Callable[[], None], *, is_last: bool = False) -> None:
         future: asyncio.Future[None] = self._loop.create_future()
         self._queue.put(_Chore(run, future, is_last))
@@ -141,6 +146,8 @@ class Database:
         reader.begin_read()
         try:
             return query(reader)
+        except StopIteration as error:
+            raise _bearable(error) from error
         finally:
             reader.rollback()
 
@@ -186,7 +193,7 @@ class Database:
         except DatabaseError as error:
             # The transaction is lost, and with it every unit, whatever each one thought.
             self._abandon()
-            return [_Outcome(waiting.future, None, error) for waiting in batch]
+            return [_Outcome(waiting.future, None, _lost(error)) for waiting in batch]
         return outcomes
 
     def _run_unit(self, waiting: _Waiting) -> _Outcome:
@@ -200,7 +207,7 @@ class Database:
                     raise
                 raise DatabaseError(f"the transaction was lost: {error}") from error
             self._writer.rollback_to_savepoint()
-            return _Outcome(waiting.future, None, error)
+            return _Outcome(waiting.future, None, _bearable(error))
         self._writer.release_savepoint()
         return _Outcome(waiting.future, value, None)
 
@@ -247,3 +254,23 @@ class Database:
                 future.set_result(value)
             else:
                 future.set_exception(error)
+
+
+def _lost(error: DatabaseError) -> DatabaseError:
+    """Return what to tell one of many callers whose units went with the transaction.
+
+    A constraint that broke at COMMIT is no conflict of theirs; and each gets an exception of its
+    own, for raising adds a traceback to it.
+    """
+    if isinstance(error, ConflictError):
+        return DatabaseError(f"the transaction was lost: {error}")
+    return type(error)(*error.args)
+
+
+def _bearable(error: Exception) -> Exception:
+    """Return the error, or for the one that no future can carry, another in its place."""
+    if not isinstance(error, StopIteration):
+        return error
+    bearable = RuntimeError("a unit raised StopIteration")
+    bearable.__cause__ = error
+    return bearable

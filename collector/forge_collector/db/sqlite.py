@@ -28,6 +28,22 @@ _PROGRESS_STEPS: Final = 10_000  # virtual machine steps between two looks at th
 _NO_PARAMS: Final[Mapping[str, Value]] = {}
 
 
+class SqliteRows(sqlite3.Cursor):
+    """Rows whose fetching fails in the Database's own words: a long query is interrupted there."""
+
+    def fetchone(self) -> Any:
+        with _errors_translated():
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with _errors_translated():
+            return super().fetchall()
+
+    def __next__(self) -> Any:
+        with _errors_translated():
+            return super().__next__()
+
+
 class SqliteConnection:
     """A Connection over sqlite3, with errors in the Database's own words."""
 
@@ -40,13 +56,13 @@ class SqliteConnection:
 
     def execute(self, sql: str, params: Mapping[str, Value] = _NO_PARAMS) -> Rows:
         try:
-            return self.raw.execute(sql, params)
+            return self.raw.cursor(SqliteRows).execute(sql, params)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     def executemany(self, sql: str, params: Iterable[Mapping[str, Value]]) -> Rows:
         try:
-            return self.raw.executemany(sql, params)
+            return self.raw.cursor(SqliteRows).executemany(sql, params)
         except sqlite3.Error as error:
             raise _translated(error) from error
 

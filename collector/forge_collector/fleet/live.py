@@ -22,7 +22,7 @@ from forge_collector.events import Events, NodeAdded, NodeForgotten, NodeStatusC
 from forge_collector.fleet import rules
 from forge_collector.fleet.store import NodeRow, Stored
 from forge_collector.history import rules as history_rules
-from forge_collector.history.store import LastOfBoot
+from forge_collector.history.store import LastOfBoot, Recorded
 from forge_collector.http.streams import event
 from forge_shared import codec
 from forge_shared.messages import (
@@ -113,7 +113,9 @@ class LiveFleet:
                 boot_id=row.live_boot_id,
             )
             if last is not None:
-                _restore_latest(node, last)
+                _restore_live(node, last)
+            elif row.last is not None:
+                _show(node, row.last)
             self._nodes[row.id] = node
 
     def heard(self, node_id: str, push: rules.Push, stored: Stored, received_at: int) -> None:
@@ -147,12 +149,16 @@ class LiveFleet:
             self._forgot_gone_before = self._gone.pop(oldest)
         self._events.publish(NodeForgotten(node_id))
 
-    def refresh_statuses(self) -> None:
-        """Let silence take its course."""
+    def refresh_statuses(self) -> dict[str, Recorded]:
+        """Let silence take its course; return what those that just went offline last told."""
         now_ms = self._clock.monotonic_ms()
+        went_offline: dict[str, Recorded] = {}
         for node in self._nodes.values():
             if self._refresh_status(node, now_ms):
                 self._touch(node)
+                if node.status is Status.OFFLINE and node.values_json is not None:
+                    went_offline[node.id] = Recorded(node.latest_ts, node.values_json)
+        return went_offline
 
     # --- going out -------------------------------------------------------------------------
 
@@ -265,16 +271,21 @@ class LiveFleet:
         self._touch(node)
 
 
-def _restore_latest(node: LiveNode, last: LastOfBoot) -> None:
+def _restore_live(node: LiveNode, last: LastOfBoot) -> None:
     node.seq = last.seq
     node.clock_offset_ms = history_rules.significant_offset(last.clock_offset_ms)
     for recorded in last.recorded:
-        values = codec.decode(recorded.body, dict[str, int | float])
-        value = values.get(rules.SPARKLINE_METRIC)
+        value = _show(node, recorded).get(rules.SPARKLINE_METRIC)
         if value is not None:
             node.sparkline.append(SparkPoint(0, value))
-        node.latest_ts, node.values_json = recorded.ts, recorded.body
-        node.card_values = rules.card_values(values)
+
+
+def _show(node: LiveNode, recorded: Recorded) -> dict[str, int | float]:
+    """Make a stored snapshot the node's latest; return its values."""
+    values = codec.decode(recorded.body, dict[str, int | float])
+    node.latest_ts, node.values_json = recorded.ts, recorded.body
+    node.card_values = rules.card_values(values)
+    return values
 
 
 def _is_newer(node: LiveNode, snapshot: Snapshot, stored: Stored) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from msgspec import UNSET
@@ -11,6 +11,7 @@ from msgspec import UNSET
 from forge_collector.db import Tx
 from forge_collector.fleet import rules
 from forge_collector.history import store as history
+from forge_collector.history.store import Recorded
 from forge_shared import codec
 from forge_shared.messages import Host, NodeEdit, Snapshot
 
@@ -18,7 +19,8 @@ _LISTENED_UNTIL: Final = "listened_until"
 
 
 class NodeRow(NamedTuple):
-    """A node as it is stored. ``live_boot_id``: the run of its agent whose snapshots are live."""
+    """A node as it is stored. ``live_boot_id``: the run of its agent whose snapshots are live.
+    ``last``: what was kept of it when it last went offline."""
 
     id: str
     name: str
@@ -28,6 +30,7 @@ class NodeRow(NamedTuple):
     first_seen: int
     last_seen: int
     live_boot_id: str | None
+    last: Recorded | None
 
 
 class Stored(NamedTuple):
@@ -73,23 +76,20 @@ def load(tx: Tx) -> list[NodeRow]:
     """Return every node."""
     rows = tx.execute(
         """
-        SELECT id, name, tags, ephemeral, host, first_seen, last_seen, live_boot_id
+        SELECT id, name, tags, ephemeral, host, first_seen, last_seen, live_boot_id,
+               last_ts, last_body
         FROM nodes ORDER BY id
         """
     )
-    return [
-        NodeRow(
-            node_id,
-            name,
-            codec.decode(tags.encode(), list[str]),
-            bool(ephemeral),
-            codec.decode(host.encode(), Host),
-            first_seen,
-            last_seen,
-            live_boot_id,
-        )
-        for node_id, name, tags, ephemeral, host, first_seen, last_seen, live_boot_id in rows
-    ]
+    return [_node_row(*row) for row in rows]
+
+
+def keep_last(tx: Tx, last_of_nodes: Mapping[str, Recorded]) -> None:
+    """Keep what these nodes last told, beyond the time their history is kept."""
+    tx.executemany(
+        "UPDATE nodes SET last_ts = :ts, last_body = :body WHERE id = :id",
+        [{"id": node_id, **last._asdict()} for node_id, last in last_of_nodes.items()],
+    )
 
 
 def edit(tx: Tx, node_id: str, changes: NodeEdit) -> bool:
@@ -136,6 +136,31 @@ def listened_until(tx: Tx) -> int | None:
         "SELECT value FROM collector WHERE key = :key", {"key": _LISTENED_UNTIL}
     ).fetchone()
     return None if row is None else int(row[0])
+
+
+def _node_row(  # noqa: PLR0917  the columns of load's statement
+    node_id: str,
+    name: str,
+    tags: str,
+    ephemeral: int,
+    host: str,
+    first_seen: int,
+    last_seen: int,
+    live_boot_id: str | None,
+    last_ts: int | None,
+    last_body: bytes | None,
+) -> NodeRow:
+    return NodeRow(
+        node_id,
+        name,
+        codec.decode(tags.encode(), list[str]),
+        bool(ephemeral),
+        codec.decode(host.encode(), Host),
+        first_seen,
+        last_seen,
+        live_boot_id,
+        None if last_ts is None or last_body is None else Recorded(last_ts, last_body),
+    )
 
 
 def _hear(tx: Tx, node_id: str, received_at: int) -> bool:

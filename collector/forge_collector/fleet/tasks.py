@@ -12,7 +12,7 @@ from forge_collector.db import Database, DatabaseError, Tx
 from forge_collector.fleet import rules, store
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.history import store as history
-from forge_collector.history.store import LastOfBoot
+from forge_collector.history.store import LastOfBoot, Recorded
 
 _PUBLISH_PERIOD_S: Final = 0.25
 _STATUS_PERIOD_S: Final = 1.0
@@ -35,10 +35,18 @@ async def publish_forever(live: LiveFleet) -> None:
         live.publish()
 
 
-async def age_statuses(live: LiveFleet) -> None:
+async def age_statuses(live: LiveFleet, db: Database) -> None:
     while True:
         await asyncio.sleep(_STATUS_PERIOD_S)
-        live.refresh_statuses()
+        if went_offline := live.refresh_statuses():
+            await _keep_last(db, went_offline)
+
+
+async def _keep_last(db: Database, last_of_nodes: dict[str, Recorded]) -> None:
+    try:
+        await db.write(lambda tx: store.keep_last(tx, last_of_nodes))
+    except DatabaseError as error:
+        _log.warning("keeping what nodes last told failed", error=str(error))
 
 
 async def note_listening(db: Database, clock: Clock) -> None:

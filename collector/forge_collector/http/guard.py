@@ -22,6 +22,7 @@ SECURITY_HEADERS: Final = {
         "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     ),
+    "Server": "forge-collector",  # and not which versions of what it is made of
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",

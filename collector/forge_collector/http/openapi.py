@@ -10,7 +10,7 @@ import msgspec
 
 from forge_collector.http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from forge_collector.http.problems import KINDS
-from forge_collector.http.routing import Route, is_struct
+from forge_collector.http.routing import Route
 from forge_shared.messages import Problem
 from forge_shared.names import NODE_ID_PATTERN
 
@@ -28,7 +28,7 @@ Json = dict[str, Any]  # a JSON document has no narrower type
 def document(routes: Iterable[Route[Any]], version: str) -> Json:
     """Return the document for these routes."""
     routes = list(routes)
-    structs = [kind for route in routes for kind in _kinds(route) if is_struct(kind)]
+    structs = [kind for route in routes for kind in _kinds(route) if _is_struct(kind)]
     (*_, _problem), components = msgspec.json.schema_components(
         [*structs, Problem], ref_template="#/components/schemas/{name}"
     )
@@ -128,6 +128,10 @@ def _problems(route: Route[Any]) -> Json:
 
 
 def _schema(kind: Any) -> Json:
-    if is_struct(kind):
+    if _is_struct(kind):
         return {"$ref": f"#/components/schemas/{kind.__name__}"}
     return {"type": "string"} if kind is str else msgspec.json.schema(kind)
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

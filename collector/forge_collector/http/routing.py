@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-import msgspec
 from aiohttp import web
 
 from forge_collector.http import problems
@@ -131,7 +130,3 @@ async def _decoded(route: Route[Any], request: web.Request) -> Any:  # the route
         return codec.decode(raw, route.body)
     except (codec.MalformedError, codec.InvalidError) as error:
         raise problems.of_codec(error) from None
-
-
-def is_struct(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

@@ -16,7 +16,9 @@ STATEMENTS = (
         expires_at BIGINT
     )
     """,
-    # live_boot_id: the run of the agent whose snapshots are live. host, tags: JSON.
+    # live_boot_id: the run of the agent whose snapshots are live. host, tags: JSON. last_ts,
+    # last_body: the last snapshot, kept when the node goes offline, so that what its card shows
+    # outlives its history.
     """
     CREATE TABLE nodes (
         id TEXT NOT NULL PRIMARY KEY,
@@ -26,7 +28,9 @@ STATEMENTS = (
         host TEXT NOT NULL,
         first_seen BIGINT NOT NULL,
         last_seen BIGINT NOT NULL,
-        live_boot_id TEXT
+        live_boot_id TEXT,
+        last_ts BIGINT,
+        last_body BLOB
     )
     """,
     # A boot is one run of an agent. boot: a small number that stands for (node_id, boot_id).

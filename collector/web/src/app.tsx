@@ -1,0 +1,121 @@
+/** The whole page: who may see it, what surrounds every view, and which view it is. */
+
+import { effect } from "@preact/signals";
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { stopClock } from "./clock";
+import { useKeys } from "./keys";
+import { goToFleet, route } from "./location";
+import type { Route } from "./route";
+import { isAdmin, resume, session } from "./session";
+import { connection } from "./stream/client";
+import { toggleTheme } from "./theme";
+import { AccessView } from "./views/access/access";
+import { AddMachine } from "./views/add-machine/add-machine";
+import { FleetView } from "./views/fleet/fleet";
+import { Help } from "./views/help";
+import { NodeView } from "./views/node/node";
+import { ConnectionBanner, Header } from "./views/shell";
+import { LoginLink, SignIn, Unreachable } from "./views/sign-in";
+
+effect(() => {
+  stopClock(connection.value.state === "lost");
+});
+
+type Overlay = "help" | "add" | null;
+
+export function App() {
+  const where = route.value;
+  const isLogin = where.page === "login";
+  useEffect(() => {
+    if (!isLogin) void resume();
+  }, [isLogin]);
+
+  if (where.page === "login") return <LoginLink code={where.code} />;
+  const who = session.value;
+  switch (who.state) {
+    case "unknown":
+      return null;
+    case "out":
+      return <SignIn />;
+    case "unreachable":
+      return <Unreachable reason={who.reason} />;
+    case "in":
+      return <Inside where={where} />;
+  }
+}
+
+function Inside({ where }: { readonly where: Route }) {
+  const [overlay, setOverlay] = useState<Overlay>(null);
+  const onKey = useCallback(
+    (key: string) => {
+      if (key === "?") setOverlay("help");
+      else if (key === "t") toggleTheme();
+      else if (key === "Escape" && where.page !== "fleet") goToFleet();
+      else return false;
+      return true;
+    },
+    [where.page],
+  );
+  useKeys(onKey);
+  useEffect(() => {
+    scrollTo(0, 0);
+  }, [where.page]);
+  const close = () => {
+    setOverlay(null);
+  };
+  const add = () => {
+    setOverlay("add");
+  };
+  const { state } = connection.value;
+  return (
+    <div class={`app is-${state}`} data-connection={state === "lost" ? "lost" : "live"}>
+      <a class="skip" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
+      <Header
+        where={where}
+        onAdd={add}
+        onHelp={() => {
+          setOverlay("help");
+        }}
+      />
+      <ConnectionBanner />
+      <main id="main" tabIndex={-1}>
+        <View where={where} onAdd={add} />
+      </main>
+      {overlay === "help" && <Help onClose={close} />}
+      {overlay === "add" && isAdmin.value && <AddMachine onClose={close} />}
+    </div>
+  );
+}
+
+function View({ where, onAdd }: { readonly where: Route; readonly onAdd: () => void }) {
+  switch (where.page) {
+    case "node":
+      return <NodeView key={where.id} id={where.id} />;
+    case "access":
+      return isAdmin.value ? <AccessView /> : <Nowhere what="Only an admin can manage access." />;
+    case "fleet":
+      return <FleetView params={where.params} onAdd={onAdd} />;
+    case "login":
+    case "unknown":
+      return <Nowhere what="There is nothing at this address." />;
+  }
+}
+
+function Nowhere({ what }: { readonly what: string }) {
+  return (
+    <section class="empty">
+      <h1>{what}</h1>
+      <a class="button" href="#/fleet">
+        Go to the fleet
+      </a>
+    </section>
+  );
+}
+
+/** The hash is the route: a link to #main would leave the view. */
+function skip(event: MouseEvent): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
