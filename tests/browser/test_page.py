@@ -1,0 +1,107 @@
+"""What the page does with strangers' strings, keys, small screens and a new machine."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Watched, login_url
+from tests.process import CollectorProcess
+
+HOSTILE = '<img src=x onerror="document.title=1">\u202egnp.\u0007 & <b>bold</b>'
+
+
+def push(collector: CollectorProcess, node_id: str, cpu_pct: float = 10, **host: object) -> None:
+    token = collector.mint(node_id=node_id)
+    with collector.client(token) as node:
+        snapshot = {
+            "seq": 0,
+            "boot_id": "00000000-0000-4000-8000-000000000000",
+            "ts": time.time_ns() // 1_000_000,
+            "values": {"cpu.pct": cpu_pct, "mem.pct": 50, "disk.pct//": 20},
+            "host": host,
+        }
+        assert node.push(node_id, snapshot).status == 200
+
+
+def card_ids(page: Page) -> list[str]:
+    ids: list[str] = page.locator("[data-node-id]").evaluate_all(
+        "cards => cards.map(card => card.dataset.nodeId)"
+    )
+    return ids
+
+
+def test_strings_from_a_node_are_text(signed_in: Watched, collector: CollectorProcess) -> None:
+    push(collector, "evil", os=HOSTILE, hostname=HOSTILE)
+    page = signed_in.page
+    expect(page.locator('[data-node-id="evil"]')).to_contain_text("<img src=x", timeout=10_000)
+    assert page.locator('img[src="x"]').count() == 0
+    assert page.title() != "1"
+
+
+def test_search_narrows_the_fleet_and_is_kept_in_the_address(
+    signed_in: Watched, collector: CollectorProcess
+) -> None:
+    for node_id in ("web-1", "web-2", "nas"):
+        push(collector, node_id)
+    page = signed_in.page
+    expect(page.locator("[data-node-id]")).to_have_count(3, timeout=10_000)
+    page.keyboard.press("/")
+    page.keyboard.type("web")
+    expect(page.locator("[data-node-id]")).to_have_count(2)
+    page.reload()
+    expect(page.locator("[data-node-id]")).to_have_count(2, timeout=10_000)
+
+
+def test_arrows_move_and_enter_opens(signed_in: Watched, collector: CollectorProcess) -> None:
+    for node_id in ("a", "b", "c"):
+        push(collector, node_id)
+    page = signed_in.page
+    expect(page.locator("[data-node-id]")).to_have_count(3, timeout=10_000)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    focused = page.evaluate("document.activeElement.closest('[data-node-id]').dataset.nodeId")
+    assert focused in card_ids(page)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/#/node/{focused}")
+
+
+def test_a_question_mark_shows_the_keys(signed_in: Watched) -> None:
+    signed_in.page.keyboard.press("?")
+    expect(signed_in.page.get_by_role("dialog")).to_be_visible()
+    signed_in.page.keyboard.press("Escape")
+    expect(signed_in.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_adding_a_machine_shows_its_token_once_and_waits_for_it(
+    signed_in: Watched, collector: CollectorProcess
+) -> None:
+    page = signed_in.page
+    page.get_by_role("button", name="Add a machine").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").first.fill("new-pc")
+    page.keyboard.press("Enter")
+    token = dialog.get_by_test_id("minted-token").first
+    expect(token).to_contain_text("forge_", timeout=10_000)
+    expect(dialog).to_contain_text("NODE_ID=new-pc")
+    push(collector, "new-pc")
+    expect(dialog).to_contain_text("is here", timeout=10_000)
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_nothing_is_wider_than_the_screen(
+    chromium: Browser, collector: CollectorProcess, width: int
+) -> None:
+    for number in range(6):
+        push(collector, f"machine-with-a-rather-long-name-{number}", os="Debian GNU/Linux 12")
+    context = chromium.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto(login_url(collector))
+    expect(page.locator("[data-node-id]").first).to_be_visible(timeout=10_000)
+    scroll_width, client_width = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    context.close()
+    assert scroll_width <= client_width
