@@ -16,7 +16,7 @@ from forge_collector.access.routes import AccessRoutes
 from forge_collector.access.tasks import expire_credentials
 from forge_collector.clock import Clock, SystemClock
 from forge_collector.config import DATABASE_FILE, ConfigError, Settings
-from forge_collector.db import Database, SqliteEngine
+from forge_collector.db import Database, DatabaseError, SqliteEngine
 from forge_collector.events import (
     CredentialRevoked,
     Events,
@@ -99,9 +99,15 @@ class Collector:
         self.streams.close_all()
         await self._tasks.stop()
         await self._runner.cleanup()
-        now_ms = self.clock.now_ms()
-        await self.db.write(lambda tx: fleet_store.set_listened_until(tx, now_ms))
+        await self._note_stopping()
         await self.db.close()
+
+    async def _note_stopping(self) -> None:
+        now_ms = self.clock.now_ms()
+        try:
+            await self.db.write(lambda tx: fleet_store.set_listened_until(tx, now_ms))
+        except DatabaseError as error:
+            _log.warning("noting until when the collector listened failed", error=str(error))
 
     @property
     def url(self) -> str:

@@ -105,7 +105,13 @@ def write_private(path: Path, text: str) -> None:
 @contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Hold the data folder for this process alone; raises ConfigError when another has it."""
-    descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"The collector cannot write in its data folder: {data / LOCK_FILE}: {error.strerror}. "
+            "Give it a folder of its own with --data DIR."
+        ) from None
     try:
         try:
             _lock(descriptor)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from forge_collector.access import rules, store
 from forge_collector.access.live import Keyring
-from forge_collector.access.rules import Credential, Kind
+from forge_collector.access.rules import Kind
 from forge_collector.clock import Clock
 from forge_collector.db import Database
 from forge_collector.http.limits import AttemptLimiter
@@ -139,7 +139,8 @@ class AccessRoutes:
             text, credential = rules.mint_token(call.body, self._clock.now_ms())
         except ValueError as error:
             raise invalid("body", str(error)) from None
-        await self._keep(credential)
+        await self._db.write(lambda tx: store.add(tx, credential))
+        self._keyring.add(credential)
         minted = MintedToken(credential.id, credential.role, credential.node_id, text)
         return json_response(minted, status=201)
 
@@ -164,15 +165,19 @@ class AccessRoutes:
             rules.check_login(call.body)
         except ValueError as error:
             raise invalid("body", str(error)) from None
-        now_ms = self._clock.now_ms()
-        if not self._failures.allow(call.request.remote or "", now_ms):
+        address = call.request.remote or ""
+        # Taken before the proof is looked at, so that guesses sent all at once count too.
+        if not self._failures.allow(address, self._clock.monotonic_ms()):
             raise ProblemError(
                 "too_many_attempts",
-                "Too many sign-ins from this address; wait a minute, then try again.",
+                "Too many failed sign-ins from this address; wait a minute, then try again.",
                 headers={"Retry-After": "60"},
             )
-        session = await self._session_for(call.body, now_ms)
-        await self._keep(session.credential)
+        session = await self._session_for(call.body, self._clock.now_ms())
+        self._failures.give_back(address)
+        if not await self._db.write(lambda tx: store.add_granted(tx, session.credential)):
+            raise ProblemError("login_failed", "This token was revoked just now.")
+        self._keyring.add(session.credential)
         response = empty()
         response.set_cookie(
             self._cookie,
@@ -240,10 +245,6 @@ class AccessRoutes:
                 return rules.mint_session(principal.role, principal.credential_id, now_ms)
             detail = "This is neither the admin secret nor a viewer's or admin's token."
         raise ProblemError("login_failed", detail)
-
-    async def _keep(self, credential: Credential) -> None:
-        await self._db.write(lambda tx: store.add(tx, credential))
-        self._keyring.add(credential)
 
     async def _revoke(self, credential_id: str, kind: Kind) -> None:
         removed = await self._db.write(lambda tx: store.revoke(tx, credential_id, kind))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from forge_collector.access.rules import Credential, Kind
+from forge_collector.access.rules import ADMIN_SECRET_ID, Credential, Kind
 from forge_collector.db import Tx
 from forge_shared import identity
 from forge_shared.messages import Role
@@ -21,6 +21,17 @@ def add(tx: Tx, credential: Credential) -> None:
         """,
         credential._asdict(),
     )
+
+
+def add_granted(tx: Tx, credential: Credential) -> bool:
+    """Add a credential unless what grants it was revoked meanwhile; False when it was."""
+    granter = tx.execute(
+        "SELECT 1 FROM credentials WHERE id = :id", {"id": credential.granted_by}
+    ).fetchone()
+    if granter is None and credential.granted_by not in {None, ADMIN_SECRET_ID}:
+        return False
+    add(tx, credential)
+    return True
 
 
 def load(tx: Tx) -> list[Credential]:

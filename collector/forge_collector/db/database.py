@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 from forge_collector.db.engine import Connection, Engine, Footprint, Tx
@@ -226,10 +227,10 @@ class Database:
         return _Outcome(chore.future, None, None)
 
     def _close_writer(self) -> None:
-        try:
+        # A log that cannot be folded in now, because the disk is full, stays for the next start.
+        with suppress(DatabaseError):
             self._engine.checkpoint(self._writer)
-        finally:
-            self._writer.close()
+        self._writer.close()
 
     def _checkpoint_when_due(self) -> None:
         if not self._written_since_checkpoint or time.monotonic() < self._checkpoint_due:

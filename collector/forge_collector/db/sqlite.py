@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import sqlite_utils
@@ -24,7 +24,12 @@ from forge_collector.db.errors import ConflictError, DatabaseError, StorageFullE
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024  # a WAL that a burst blew up shrinks back to this
 _FREED_PAGES_AT_ONCE: Final = 1000
 _READ_TIME_S: Final = 10.0
+_ROWS_ANALYSED: Final = 400  # of each index: PRAGMA optimize must not hold the writer up for long
+_BUSY_WAIT_MS: Final = 5000  # for another process's lock, such as a sqlite3 shell's
+_RESTART_WAIT_MS: Final = 200  # for readers, while writes wait
 _PROGRESS_STEPS: Final = 10_000  # virtual machine steps between two looks at the clock, about 1 ms
+# A disk quota or a limit on the size of files says WRITE; the index of the log says SHMSIZE.
+_NO_ROOM: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 _NO_PARAMS: Final[Mapping[str, Value]] = {}
 
 
@@ -32,16 +37,22 @@ class SqliteRows(sqlite3.Cursor):
     """Rows whose fetching fails in the Database's own words: a long query is interrupted there."""
 
     def fetchone(self) -> Any:
-        with _errors_translated():
+        try:
             return super().fetchone()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
 
     def fetchall(self) -> list[Any]:
-        with _errors_translated():
+        try:
             return super().fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
 
     def __next__(self) -> Any:
-        with _errors_translated():
+        try:
             return super().__next__()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
 
 
 class SqliteConnection:
@@ -125,6 +136,7 @@ class SqliteEngine:
         log_bytes_kept: int = _LOG_BYTES_KEPT,
     ) -> None:
         self._path = path
+        self._log_path = Path(f"{path}-wal")
         self._schema = tuple(schema)
         self._read_time_s = read_time_s
         self._log_bytes_kept = log_bytes_kept
@@ -134,13 +146,11 @@ class SqliteEngine:
         self._path.touch(mode=0o600)
         with _errors_translated():
             raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            raw.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded before the first table only
-            raw.execute("PRAGMA journal_mode = WAL")
-            raw.execute("PRAGMA synchronous = FULL")
-            raw.execute("PRAGMA wal_autocheckpoint = 0")
-            raw.execute(f"PRAGMA journal_size_limit = {self._log_bytes_kept}")
-            raw.execute("PRAGMA foreign_keys = ON")
-            _migrate(raw, self._schema)
+            try:
+                self._set_up(raw)
+            except BaseException:
+                raw.close()
+                raise
         return SqliteConnection(raw)
 
     def open_reader(self) -> Connection:
@@ -154,14 +164,43 @@ class SqliteEngine:
         return SqliteReader(raw, self._read_time_s)
 
     def checkpoint(self, writer: Connection) -> None:
-        writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if _size(self._log_path) <= self._log_bytes_kept:
+            writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            return
+        # Readers that overlap without a gap let a passive checkpoint fold in only a part, and the
+        # log never starts anew. This one waits for those there now, and newcomers read beside it.
+        writer.execute(f"PRAGMA busy_timeout = {_RESTART_WAIT_MS}").fetchall()
+        try:
+            writer.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        finally:
+            writer.execute(f"PRAGMA busy_timeout = {_BUSY_WAIT_MS}").fetchall()
 
     def tidy(self, writer: Connection) -> None:
         writer.execute("PRAGMA optimize").fetchall()
-        writer.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES_AT_ONCE})").fetchall()
+        (free,) = writer.execute("PRAGMA freelist_count").fetchone()
+        writer.begin_write()
+        try:
+            # sqlite3 takes one step of this pragma, whatever number it is given: one page.
+            for _ in range(min(free, _FREED_PAGES_AT_ONCE)):
+                writer.execute("PRAGMA incremental_vacuum(1)")
+            writer.commit()
+        except DatabaseError:
+            writer.rollback()
+            raise
 
     def footprint(self) -> Footprint:
-        return Footprint(_size(self._path), _size(Path(f"{self._path}-wal")))
+        return Footprint(_size(self._path), _size(self._log_path))
+
+    def _set_up(self, raw: sqlite3.Connection) -> None:
+        raw.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded before the first table only
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.execute("PRAGMA synchronous = FULL")
+        raw.execute("PRAGMA wal_autocheckpoint = 0")
+        raw.execute(f"PRAGMA journal_size_limit = {self._log_bytes_kept}")
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute(f"PRAGMA busy_timeout = {_BUSY_WAIT_MS}")
+        raw.execute(f"PRAGMA analysis_limit = {_ROWS_ANALYSED}")
+        _migrate(raw, self._schema)
 
 
 def _migrate(raw: sqlite3.Connection, schema: Iterable[migrations.Migration]) -> None:
@@ -192,7 +231,7 @@ def _translated(error: sqlite3.Error) -> DatabaseError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if isinstance(error, sqlite3.IntegrityError):
         return ConflictError(str(error))
-    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR_WRITE"):
+    if name in _NO_ROOM:
         return StorageFullError(str(error))
     return DatabaseError(f"{error} ({name})" if name else str(error))
 

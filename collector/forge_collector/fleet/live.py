@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
@@ -39,7 +40,9 @@ from forge_shared.messages import (
 
 EVENT_NAME: Final = "fleet"
 _MAX_GONE: Final = 1000
+_MAX_FRAMES: Final = 64
 _NOTHING: Final = -1  # the version of a client that has nothing yet
+_VERSION = re.compile(r"[0-9]{1,18}")
 
 
 class SparkPoint(NamedTuple):
@@ -142,6 +145,7 @@ class LiveFleet:
         if self._nodes.pop(node_id, None) is None:
             return
         self._changed.pop(node_id, None)
+        self._gone.pop(node_id, None)  # put back last: the first is the one gone longest
         self._gone[node_id] = self._version + 1
         self._has_news = True
         if len(self._gone) > _MAX_GONE:
@@ -192,6 +196,8 @@ class LiveFleet:
         while True:
             if seen == self._version:
                 await self._published.wait()
+            if seen < self._forgot_gone_before:
+                seen = _NOTHING  # it missed more goodbyes than are remembered
             seen, frame = self._version, self._frame_since(seen)
             yield frame
 
@@ -199,6 +205,8 @@ class LiveFleet:
         frame = self._frames.get(seen)
         if frame is None:
             changed = (node for node in self._nodes.values() if node.changed_in > seen)
+            if len(self._frames) >= _MAX_FRAMES:
+                self._frames.clear()  # clients at ever other versions must not fill the memory
             frame = self._frames[seen] = self._encoded(seen, changed)
         return frame
 
@@ -213,10 +221,10 @@ class LiveFleet:
 
     def _version_of(self, event_id: str | None) -> int:
         epoch, _, version = (event_id or "").partition(".")
-        if epoch != self._epoch or not version.isascii() or not version.isdigit():
+        if epoch != self._epoch or not _VERSION.fullmatch(version):
             return _NOTHING
         seen = int(version)
-        return seen if self._forgot_gone_before <= seen <= self._version else _NOTHING
+        return seen if seen <= self._version else _NOTHING
 
     # --- changes ---------------------------------------------------------------------------
 
@@ -232,8 +240,8 @@ class LiveFleet:
             heard_ms=self._clock.monotonic_ms(),
             status=Status.ONLINE,
         )
+        # It stays among the gone: a client that knew its namesake must forget that one first.
         self._nodes[node_id] = node
-        self._gone.pop(node_id, None)
         self._touch_facts(node)
         self._events.publish(NodeAdded(node_id))
         return node

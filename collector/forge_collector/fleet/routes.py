@@ -12,7 +12,6 @@ from forge_collector.db import Database, Tx
 from forge_collector.fleet import rules, store
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.http import problems
-from forge_collector.http.limits import read_body
 from forge_collector.http.problems import ProblemError, invalid, not_found
 from forge_collector.http.routing import (
     ADMIN,
@@ -65,6 +64,14 @@ class FleetRoutes:
                 "Push one snapshot, or replay a batch of them",
                 raw_body={"application/json": Snapshot, NDJSON: str},
                 replies={200: IngestReply},
+                headers={
+                    SENT_AT_HEADER: {
+                        "type": "integer",
+                        "minimum": EARLIEST_MS,
+                        "maximum": LATEST_MS,
+                        "description": "The node's clock as it sends, Unix ms.",
+                    }
+                },
                 problems=(
                     "malformed_json",
                     "invalid",
@@ -90,6 +97,8 @@ class FleetRoutes:
                 self.events,
                 "The fleet as cards, live: one full frame, then what changes",
                 replies={200: "text/event-stream"},
+                headers={"Last-Event-ID": {"type": "string"}},
+                problems=("not_ready",),
                 streams=True,
             ),
             Route(
@@ -113,12 +122,12 @@ class FleetRoutes:
             ),
         ]
 
-    async def ingest(self, call: Call[None]) -> web.Response:
+    async def ingest(self, call: Call[bytes]) -> web.Response:
         received_at = self._clock.now_ms()
         node_id = call.path("node_id")
         if not names.is_node_id(node_id):
             raise invalid("node_id", names.NODE_ID_HELP)
-        push = _read_push(call.request.content_type, await _body(call.request))
+        push = _read_push(call.request.content_type, call.body)
         sent_at = _sent_at(call.request)
         offset_ms = None if sent_at is None else received_at - sent_at
         stored = await self._db.write(
@@ -162,10 +171,6 @@ class FleetRoutes:
             raise _no_node(node_id)
         self._live.forgotten(node_id)
         return empty()
-
-
-async def _body(request: web.Request) -> bytes:
-    return await read_body(request, codec.MAX_BODY_BYTES)
 
 
 def _read_push(content_type: str, body: bytes) -> rules.Push:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from forge_shared import codec, metrics
@@ -42,15 +43,14 @@ def read_live(body: bytes) -> Push:
 
 def read_replay(body: bytes) -> Push:
     """Read a batch, one snapshot a line; a bad line is rejected by number, the others stand."""
-    lines = list(codec.lines(body))
+    lines = list(islice(codec.lines(body), codec.MAX_LINES + 1))
     if len(lines) > codec.MAX_LINES:
         raise TooManyLinesError(
-            f"A batch holds {codec.MAX_LINES} lines at most, this one has {len(lines)}; "
-            "send it in smaller parts."
+            f"A batch holds {codec.MAX_LINES} lines at most; send it in smaller parts."
         )
     snapshots: list[Snapshot] = []
     rejected: list[Rejection] = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in lines:
         try:
             snapshots.append(codec.decode_snapshot(line))
         except (codec.MalformedError, codec.InvalidError) as error:

@@ -15,7 +15,11 @@ from forge_collector.history.store import Recorded
 from forge_shared import codec
 from forge_shared.messages import Host, NodeEdit, Snapshot
 
+# The current stretch of listening, and where the one before it ended.
+_LISTENED_SINCE: Final = "listened_since"
 _LISTENED_UNTIL: Final = "listened_until"
+_LISTENED_BEFORE: Final = "listened_before"
+_SETTLED_MS: Final = 60_000  # whoever is silent for so long at the usual interval is offline
 
 
 class NodeRow(NamedTuple):
@@ -34,7 +38,8 @@ class NodeRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What became of a push. The last two are of a live push's boot."""
+    """What became of a push. The last two are of a live push's boot, which is new when none of
+    its snapshots was live before, whether or not some were replayed."""
 
     accepted: int
     is_new_node: bool
@@ -65,11 +70,13 @@ def ingest(
     if boot is None or not push.is_live:
         return Stored(accepted, is_new_node, is_new_boot=False, clock_offset_ms=None)
     snapshot = push.snapshots[0]
-    if boot.is_new:
+    is_new_boot = bool(accepted) and not boot.was_live
+    if is_new_boot:
+        history.set_live(tx, boot.boot)
         _set_live_boot(tx, node_id, snapshot.boot_id)
     if snapshot.host is not None:
         _set_host(tx, node_id, snapshot.host)
-    return Stored(accepted, is_new_node, boot.is_new, boot.clock_offset_ms)
+    return Stored(accepted, is_new_node, is_new_boot, boot.clock_offset_ms)
 
 
 def load(tx: Tx) -> list[NodeRow]:
@@ -120,22 +127,40 @@ def forget(tx: Tx, node_id: str) -> bool:
     return tx.execute("DELETE FROM nodes WHERE id = :id", {"id": node_id}).rowcount == 1
 
 
+def begin_listening(tx: Tx) -> None:
+    """Begin a new stretch of listening, from the next ``set_listened_until`` on."""
+    before = listened_until(tx)
+    tx.execute(
+        "DELETE FROM collector WHERE key IN (:since, :until)",
+        {"since": _LISTENED_SINCE, "until": _LISTENED_UNTIL},
+    )
+    if before is not None:
+        _note(tx, _LISTENED_BEFORE, before)
+
+
 def set_listened_until(tx: Tx, now_ms: int) -> None:
     """Keep until when the collector is known to have listened."""
     tx.execute(
-        """
-        INSERT INTO collector (key, value) VALUES (:key, :value)
-        ON CONFLICT (key) DO UPDATE SET value = :value
-        """,
-        {"key": _LISTENED_UNTIL, "value": now_ms},
+        "INSERT INTO collector (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING",
+        {"key": _LISTENED_SINCE, "value": now_ms},
     )
+    _note(tx, _LISTENED_UNTIL, now_ms)
 
 
 def listened_until(tx: Tx) -> int | None:
-    row = tx.execute(
-        "SELECT value FROM collector WHERE key = :key", {"key": _LISTENED_UNTIL}
-    ).fetchone()
-    return None if row is None else int(row[0])
+    """Return when the collector stopped listening, None when it never did.
+
+    A stretch so short that the agents may not have come back in it counts as if it had followed
+    the one before without a gap: the time between them was the collector's silence, not theirs.
+    """
+    noted: dict[str, int] = dict(tx.execute("SELECT key, value FROM collector").fetchall())
+    before, until = noted.get(_LISTENED_BEFORE), noted.get(_LISTENED_UNTIL)
+    if until is None:
+        return before
+    stretch_ms = until - noted[_LISTENED_SINCE]
+    if before is None or stretch_ms >= _SETTLED_MS:
+        return until
+    return before + max(0, stretch_ms)
 
 
 def _node_row(  # noqa: PLR0917  the columns of load's statement
@@ -160,6 +185,16 @@ def _node_row(  # noqa: PLR0917  the columns of load's statement
         last_seen,
         live_boot_id,
         None if last_ts is None or last_body is None else Recorded(last_ts, last_body),
+    )
+
+
+def _note(tx: Tx, key: str, value: int) -> None:
+    tx.execute(
+        """
+        INSERT INTO collector (key, value) VALUES (:key, :value)
+        ON CONFLICT (key) DO UPDATE SET value = :value
+        """,
+        {"key": key, "value": value},
     )
 
 

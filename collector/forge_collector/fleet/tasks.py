@@ -27,6 +27,10 @@ async def restore(live: LiveFleet, db: Database) -> None:
         return [(row, _last(tx, row)) for row in store.load(tx)], store.listened_until(tx)
 
     live.restore(*await db.read(query))
+    try:
+        await db.write(store.begin_listening)
+    except DatabaseError as error:
+        _log.warning("noting that the collector listens failed", error=str(error))
 
 
 async def publish_forever(live: LiveFleet) -> None:

@@ -14,11 +14,12 @@ from forge_collector.history import rules
 
 
 class Boot(NamedTuple):
-    """One run of an agent. ``boot`` stands for (node_id, boot_id) in the store."""
+    """One run of an agent. ``boot`` stands for (node_id, boot_id) in the store. ``was_live``:
+    whether a snapshot of it was ever pushed live; one that was only replayed may yet go live."""
 
     boot: int
     clock_offset_ms: int | None
-    is_new: bool
+    was_live: bool
 
 
 class Row(NamedTuple):
@@ -39,20 +40,27 @@ class Recorded(NamedTuple):
 def open_boot(tx: Tx, node_id: str, boot_id: str) -> Boot:
     """Return the boot, made now if it was not known."""
     row = tx.execute(
-        "SELECT boot, clock_offset_ms FROM boots WHERE node_id = :node_id AND boot_id = :boot_id",
+        """
+        SELECT boot, clock_offset_ms, was_live FROM boots
+        WHERE node_id = :node_id AND boot_id = :boot_id
+        """,
         {"node_id": node_id, "boot_id": boot_id},
     ).fetchone()
     if row is not None:
-        return Boot(row[0], row[1], is_new=False)
+        return Boot(row[0], row[1], was_live=bool(row[2]))
     row = tx.execute(
         """
-        INSERT INTO boots (boot, node_id, boot_id)
-        SELECT COALESCE(MAX(boot), 0) + 1, :node_id, :boot_id FROM boots
+        INSERT INTO boots (boot, node_id, boot_id, was_live)
+        SELECT COALESCE(MAX(boot), 0) + 1, :node_id, :boot_id, 0 FROM boots
         RETURNING boot
         """,
         {"node_id": node_id, "boot_id": boot_id},
     ).fetchone()
-    return Boot(row[0], None, is_new=True)
+    return Boot(row[0], None, was_live=False)
+
+
+def set_live(tx: Tx, boot: int) -> None:
+    tx.execute("UPDATE boots SET was_live = 1 WHERE boot = :boot", {"boot": boot})
 
 
 def set_clock_offset(tx: Tx, boot: int, offset_ms: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,8 +12,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from forge_collector.http.auth import has_cookie_only
+from forge_collector.http.limits import leave_compressed_unread
 from forge_collector.http.problems import ProblemError
 
+_NAME_AND_PORT = re.compile(r"(?:\[(?P<literal>[^]]+)]|(?P<name>[^]:[]+))(?::[0-9]*)?")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # The page is wholly its own: no inline script or style, nothing from elsewhere, in nobody's frame.
@@ -36,11 +39,12 @@ class Guard:
     """Checks Host, against DNS rebinding, and Origin, against forged writes."""
 
     def __init__(self, allowed_hosts: Iterable[str]) -> None:
-        self._allowed = {host.lower().rstrip(".") for host in allowed_hosts}
+        self._allowed = {host.lower().removesuffix(".") for host in allowed_hosts}
 
     def middleware(self) -> Middleware:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            leave_compressed_unread(request)
             self.check(request)
             return await handler(request)
 
@@ -62,7 +66,7 @@ class Guard:
         # Browsers name the Origin on every write; a caller without one brings no ambient cookie.
         if origin is None and "Cookie" not in request.headers:
             return
-        if origin is None or urlsplit(origin).netloc.lower() != request.host.lower():
+        if origin is None or _authority(origin) != request.host.lower():
             raise ProblemError(
                 "cross_origin",
                 "A write with a cookie needs an Origin header that equals the collector's own "
@@ -70,7 +74,7 @@ class Guard:
             )
 
     def _knows(self, host_header: str) -> bool:
-        host = _without_port(host_header).lower().rstrip(".")
+        host = _without_port(host_header).lower().removesuffix(".")
         if host in self._allowed:
             return True
         try:
@@ -86,7 +90,13 @@ async def add_security_headers(_request: web.Request, response: web.StreamRespon
         response.headers["Cache-Control"] = "no-store"
 
 
+def _authority(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # it is no URL
+        return None
+
+
 def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.count(":") == 1 else host
+    match = _NAME_AND_PORT.fullmatch(host)
+    return match["literal"] or match["name"] if match else host

@@ -13,7 +13,6 @@ from forge_collector.http.problems import ProblemError, too_large
 
 BODY_TIMEOUT_S: Final = 30.0
 _MAX_ADDRESSES: Final = 4096
-_READ_AT_ONCE: Final = 256 * 1024
 
 
 async def read_body(request: web.Request, limit_bytes: int) -> bytes:
@@ -35,6 +34,7 @@ async def read_body(request: web.Request, limit_bytes: int) -> bytes:
         raise ProblemError(
             "malformed_request",
             f"The body does not match its Content-Encoding or Transfer-Encoding: {error}.",
+            headers={"Connection": "close"},  # nobody can tell where the next request begins
         ) from None
 
 
@@ -45,6 +45,17 @@ async def _read(request: web.Request, limit_bytes: int) -> bytes:
         if len(body) > limit_bytes:
             raise too_large(limit_bytes)
     return bytes(body)
+
+
+def leave_compressed_unread(request: web.Request) -> None:
+    """After an answer, do not go on unpacking what of a compressed body nobody read.
+
+    aiohttp reads and drops the rest of a body for up to 10 s, so that its sender sees the answer;
+    of a bomb that is gigabytes, and nobody else is served meanwhile.
+    """
+    if "Content-Encoding" in request.headers:
+        # aiohttp takes this figure for all connections only.
+        request.protocol._lingering_time = 0.0  # noqa: SLF001
 
 
 class AttemptLimiter:
@@ -64,6 +75,11 @@ class AttemptLimiter:
         if len(self._buckets) > _MAX_ADDRESSES:
             del self._buckets[next(iter(self._buckets))]
         return allowed
+
+    def give_back(self, address: str) -> None:
+        """Return an attempt that turned out well: it was no guess."""
+        if (bucket := self._buckets.get(address)) is not None:
+            self._buckets[address] = (min(self._capacity, bucket[0] + 1), bucket[1])
 
 
 def bound_connections(server: web.Server, per_address: int) -> None:

@@ -74,7 +74,12 @@ def _operation(route: Route[Any]) -> Json:
         "security": [{"bearer": []}] if route.roles else [],
         "x-roles": sorted(route.roles) or ["open"],
     }
-    if parameters := [_path_parameter(name) for name in _PARAMETER.findall(route.path)]:
+    parameters = [_path_parameter(name) for name in _PARAMETER.findall(route.path)]
+    parameters += [
+        {"name": name, "in": "header", "schema": dict(schema)}
+        for name, schema in route.headers.items()
+    ]
+    if parameters:
         operation["parameters"] = parameters
     if content := _request_content(route):
         operation["requestBody"] = {"required": True, "content": content}

@@ -49,10 +49,11 @@ NOBODY: Final = Principal("", Role.VIEWER, None)
 class Route(Generic[B]):
     """One route. ``roles`` empty: open to everybody.
 
-    ``body``: the Struct a JSON body is decoded to; None: the handler gets None, or reads the body
-    itself where ``raw_body`` names its media types. ``replies``: the Struct of each 2xx status,
-    None where there is no body, a media type where it is not JSON. ``problems``: the codes beyond
-    those that any route may answer. ``streams``: the reply does not end.
+    ``body``: the Struct a JSON body is decoded to; None: the handler gets None, or the bytes where
+    ``raw_body`` names its media types. ``replies``: the Struct of each 2xx status,
+    None where there is no body, a media type where it is not JSON. ``headers``: the JSON Schema of
+    each request header it heeds. ``problems``: the codes beyond those that any route may answer.
+    ``streams``: the reply does not end.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Route(Generic[B]):
     body: type[B] | None = None
     raw_body: Mapping[str, Any] = field(default_factory=dict)
     replies: Mapping[int, Any] = field(default_factory=dict)
+    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     streams: bool = False
 
@@ -88,6 +90,9 @@ def _served(
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = _admitted(route, request, authenticator, cookie)
         body = await _decoded(route, request)
+        if body is not None:
+            # A body may take half a minute to arrive; who was revoked meanwhile changes nothing.
+            principal = _admitted(route, request, authenticator, cookie)
         return await route.handler(Call(request, principal, body))
 
     return serve
@@ -120,7 +125,7 @@ def _check_own(principal: Principal, node_id: str) -> None:
 
 async def _decoded(route: Route[Any], request: web.Request) -> Any:  # the route's own body type
     if route.body is None:
-        return None
+        return await read_body(request, codec.MAX_BODY_BYTES) if route.raw_body else None
     if request.content_type != "application/json":
         raise ProblemError(
             "unsupported_media_type", "Send the body as Content-Type: application/json."

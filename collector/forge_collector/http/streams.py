@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from forge_collector.http.auth import Principal
+from forge_collector.http.problems import ProblemError
 
 _HEARTBEAT_S: Final = 15.0
 _STALLED_S: Final = 60.0
@@ -27,6 +28,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
+        self._is_closed = False
 
     def __len__(self) -> int:
         return sum(len(tasks) for tasks in self._tasks.values())
@@ -39,20 +41,26 @@ class Streams:
         A frame is asked for only once the one before it is on its way: a slow client skips
         frames, it never queues them.
         """
+        if self._is_closed:
+            raise ProblemError("not_ready", "The collector is stopping.")
         response = EventSourceResponse(
-            headers={"Cache-Control": "no-cache, no-transform"},
             ping_interval=_HEARTBEAT_S,
             send_timeout=_STALLED_S,
         )
+        # Set here, because aiohttp-sse overwrites what its constructor is given. A proxy that
+        # compresses (transforms) a stream holds frames back.
+        response.headers["Cache-Control"] = "no-cache, no-transform"
         await response.prepare(request)
         async with response, asyncio.TaskGroup() as group:
-            writer = group.create_task(_write(response, frames))
+            writer = group.create_task(_write(request, response, frames))
             self._tasks[principal.credential_id].add(writer)
             writer.add_done_callback(lambda _: response.stop_streaming())
-            # Ends with the writer, or when a heartbeat finds that the client has left.
-            await response.wait()
-            writer.cancel()
-        self._forget(principal.credential_id, writer)
+            try:
+                # Ends with the writer, or when a heartbeat finds that the client has left.
+                await response.wait()
+            finally:
+                writer.cancel()
+                self._forget(principal.credential_id, writer)
         return response
 
     def close(self, credential_id: str) -> None:
@@ -61,6 +69,8 @@ class Streams:
             task.cancel()
 
     def close_all(self) -> None:
+        """End every stream, and let no other begin."""
+        self._is_closed = True
         for credential_id in list(self._tasks):
             self.close(credential_id)
 
@@ -71,11 +81,18 @@ class Streams:
             del self._tasks[credential_id]
 
 
-async def _write(response: EventSourceResponse, frames: AsyncIterator[bytes]) -> None:
+async def _write(
+    request: web.Request, response: EventSourceResponse, frames: AsyncIterator[bytes]
+) -> None:
     await response.write(b"retry: %d\n\n" % _RETRY_MS)
     async for frame in frames:
         try:
             async with asyncio.timeout(_STALLED_S):
                 await response.write(frame)
-        except (ConnectionResetError, TimeoutError):
+        except ConnectionResetError:
+            return
+        except TimeoutError:
+            # It reads nothing: a polite end would wait for it as well.
+            if request.transport is not None:
+                request.transport.abort()
             return

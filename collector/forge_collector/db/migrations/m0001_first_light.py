@@ -34,13 +34,15 @@ STATEMENTS = (
     )
     """,
     # A boot is one run of an agent. boot: a small number that stands for (node_id, boot_id).
-    # node_id is null once the node was forgotten; its snapshots are then pruned.
+    # node_id is null once the node was forgotten; its snapshots are then pruned. was_live: whether
+    # a snapshot of it was pushed live, not only replayed.
     """
     CREATE TABLE boots (
         boot BIGINT NOT NULL PRIMARY KEY,
         node_id TEXT,
         boot_id TEXT NOT NULL,
         clock_offset_ms BIGINT,
+        was_live BIGINT NOT NULL,
         UNIQUE (node_id, boot_id)
     )
     """,
