@@ -68,7 +68,7 @@ function Inside({ where }: { readonly where: Route }) {
   };
   const { state } = connection.value;
   return (
-    <div class={`app is-${state}`} data-connection={state === "lost" ? "lost" : "live"}>
+    <div class={`app is-${state}`} data-connection={state}>
       <a class="skip" href="#main" onClick={skip}>
         Skip to the content
       </a>

@@ -1,13 +1,13 @@
 /** The page's keys: one list, which is also what the help shows. */
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 /**
  * Listens for keys while the component is there. Keys that somebody types into a field, presses
  * with a modifier or in an open dialog are not commands.
  */
 export function useKeys(handle: (key: string, event: KeyboardEvent) => boolean): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listener = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (isTyping(event.target) || document.querySelector("dialog[open]")) return;

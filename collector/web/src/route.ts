@@ -14,7 +14,10 @@ export function parseRoute(hash: string): Route {
   const [page = "", argument = "", ...rest] = path.split("/").map(decoded);
   if (rest.length === 0) {
     if (page === "" || (page === "fleet" && argument === "")) {
-      return { page: "fleet", params: new URLSearchParams(mark < 0 ? "" : address.slice(mark + 1)) };
+      return {
+        page: "fleet",
+        params: new URLSearchParams(mark < 0 ? "" : address.slice(mark + 1)),
+      };
     }
     if (page === "node" && argument) return { page: "node", id: argument };
     if (page === "access" && argument === "") return { page: "access" };

@@ -2,6 +2,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import * as api from "./api";
+import { reasonOf } from "./reason";
 import { connection, openStream } from "./stream/client";
 import type { Login, Whoami } from "./wire/messages";
 
@@ -18,12 +19,12 @@ export const isAdmin = computed(
 );
 
 export async function resume(): Promise<void> {
+  openStream(); // does not wait for the answer: nearly always it is yes
   try {
     session.value = { state: "in", who: await api.whoami() };
-    openStream();
   } catch (error) {
     if (error instanceof api.ApiError && error.status === 401) session.value = { state: "out" };
-    else session.value = { state: "unreachable", reason: String((error as Error).message) };
+    else session.value = { state: "unreachable", reason: reasonOf(error) };
   }
 }
 

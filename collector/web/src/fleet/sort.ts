@@ -1,8 +1,8 @@
 /** The order of machines. Ties fall back to the name, then the id: an order is always total. */
 
-import type { Direction, SortKey } from "./query";
-import { CONDITIONS, conditionOf, type Machine } from "./state";
 import { metric } from "./metric";
+import type { Direction, SortKey } from "./query";
+import { conditionOf, type Condition, type Machine } from "./state";
 
 type Compare = (a: Machine, b: Machine) => number;
 
@@ -12,10 +12,13 @@ export function compareBy(sort: SortKey, direction: Direction): Compare {
   return (a, b) => sign * compare(a, b) || byName(a, b);
 }
 
+/** What wants attention comes first. */
+const URGENCY: Readonly<Record<Condition, number>> = { offline: 0, degraded: 1, online: 2, off: 3 };
+
 const byName: Compare = (a, b) => ordinal(a.nameKey, b.nameKey) || ordinal(a.id, b.id);
 
 const COMPARES: Readonly<Record<SortKey, Compare>> = {
-  status: (a, b) => CONDITIONS.indexOf(conditionOf(a)) - CONDITIONS.indexOf(conditionOf(b)),
+  status: (a, b) => URGENCY[conditionOf(a)] - URGENCY[conditionOf(b)],
   name: byName,
   cpu: byFigure((machine) => metric(machine.values, "cpu.pct")),
   memory: byFigure((machine) => metric(machine.values, "mem.pct")),
@@ -30,8 +33,7 @@ const COMPARES: Readonly<Record<SortKey, Compare>> = {
 
 /** A live figure is of now: a machine that is offline, or has no such figure, counts as lowest. */
 function byFigure(figure: (machine: Machine) => number | undefined): Compare {
-  const rank = (machine: Machine) =>
-    machine.status === "offline" ? -2 : (figure(machine) ?? -1);
+  const rank = (machine: Machine) => (machine.status === "offline" ? -2 : (figure(machine) ?? -1));
   return (a, b) => rank(a) - rank(b);
 }
 

@@ -99,7 +99,7 @@ const UNKNOWN_FACTS: CardFacts = {
  * How a machine is doing, in the page's words. A machine that is normally off (`ephemeral`) and
  * silent is off, which is no fault.
  */
-export const CONDITIONS = ["offline", "degraded", "online", "off"] as const;
+export const CONDITIONS = ["online", "degraded", "offline", "off"] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
 export function conditionOf(machine: Machine): Condition {

@@ -22,14 +22,19 @@ const SPARE_ROWS = 3;
  * @param scrolled how far the list's top is above the viewport's top, in px
  * @param viewport height of the viewport in px
  */
-export function windowOf(count: number, layout: Layout, scrolled: number, viewport: number): Window {
+export function windowOf(
+  count: number,
+  layout: Layout,
+  scrolled: number,
+  viewport: number,
+): Window {
   const rows = Math.ceil(count / layout.columns);
   const firstSeen = Math.floor(scrolled / layout.rowHeight);
   const seen = Math.ceil(viewport / layout.rowHeight) + 1;
   const firstRow = clamp(firstSeen - SPARE_ROWS, 0, rows);
   const endRow = clamp(firstSeen + seen + SPARE_ROWS, firstRow, rows);
   return {
-    first: firstRow * layout.columns,
+    first: Math.min(count, firstRow * layout.columns),
     end: Math.min(count, endRow * layout.columns),
     top: firstRow * layout.rowHeight,
     height: rows * layout.rowHeight,

@@ -16,7 +16,7 @@ export function presence(machine: Machine, now: number): string {
   const silence = now - machine.lastSeen;
   switch (conditionOf(machine)) {
     case "online":
-      return `seen ${span(silence)} ago`;
+      return silence < 1500 ? "seen just now" : `seen ${span(silence)} ago`;
     case "degraded":
       return `silent for ${span(silence)}`;
     case "offline":

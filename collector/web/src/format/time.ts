@@ -18,7 +18,8 @@ export function span(ms: number): string {
 export function longSpan(ms: number): string {
   const length = Math.max(0, ms);
   if (length < MINUTE) return span(length);
-  const [unit, next] = length < HOUR ? [MINUTE, SECOND] : length < DAY ? [HOUR, MINUTE] : [DAY, HOUR];
+  const [unit, next] =
+    length < HOUR ? [MINUTE, SECOND] : length < DAY ? [HOUR, MINUTE] : [DAY, HOUR];
   const rest = Math.floor((length % unit) / next);
   const names: Record<number, string> = { [SECOND]: "s", [MINUTE]: "min", [HOUR]: "h", [DAY]: "d" };
   const whole = `${Math.floor(length / unit)} ${names[unit] ?? ""}`;

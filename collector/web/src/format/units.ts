@@ -21,6 +21,11 @@ export function bytes(value: number | undefined): string {
 
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
 
+/** The same without zeros that say nothing: 16.0 GiB is 16 GiB. For figures that stay. */
+export function brief(figure: string): string {
+  return figure.replace(/(\.\d*?)0+(?= )/, "$1").replace(/\.(?= )/, "");
+}
+
 /** Memory comes in powers of 1,024: 15.6 GiB. */
 export function memory(value: number | undefined): string {
   return value === undefined ? DASH : scaled(value, 1024, BINARY);
@@ -41,8 +46,8 @@ export function plural(value: number, one: string, many = `${one}s`): string {
 function scaled(value: number, base: number, units: readonly string[]): string {
   let size = Math.abs(value);
   let step = 0;
-  // 999.5 of a unit would be rounded to 1000 of it: that is 1 of the next.
-  while (size >= base - 0.5 && step < units.length - 1) {
+  // 999.5 of a unit would be rounded to 1000 of it, a digit too many: that is 1 of the next.
+  while (size >= 999.5 && step < units.length - 1) {
     size /= base;
     step += 1;
   }

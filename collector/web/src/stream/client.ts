@@ -20,12 +20,7 @@ export function openStream(): void {
     tell("retry");
     return;
   }
-  port = sharedPort() ?? ownPort();
-  port.onmessage = (event: MessageEvent<ToTab>) => {
-    receive(event.data);
-  };
-  port.start();
-  sayWhetherWatched();
+  use(sharedPort() ?? ownPort());
   document.addEventListener("visibilitychange", sayWhetherWatched);
   addEventListener("pagehide", () => {
     tell("bye");
@@ -37,6 +32,15 @@ export function openStream(): void {
   setInterval(() => {
     tell("here");
   }, HERE_EVERY_MS);
+}
+
+function use(hub: MessagePort): void {
+  port = hub;
+  hub.onmessage = (event: MessageEvent<ToTab>) => {
+    receive(event.data);
+  };
+  hub.start();
+  sayWhetherWatched();
 }
 
 export function retryStream(): void {
@@ -54,10 +58,14 @@ function sayWhetherWatched(): void {
 function sharedPort(): MessagePort | null {
   if (!("SharedWorker" in globalThis)) return null;
   try {
-    return new SharedWorker(new URL("./worker.ts", import.meta.url), {
+    const worker = new SharedWorker(new URL("./worker.ts", import.meta.url), {
       type: "module",
       name: "forge-fleet",
-    }).port;
+    });
+    worker.onerror = () => {
+      use(ownPort());
+    };
+    return worker.port;
   } catch {
     return null; // a browser set to forbid it
   }

@@ -46,7 +46,7 @@ export class FleetConnection {
 
   async #keepUp(): Promise<void> {
     this.#listener.onConnection({ state: "connecting" });
-    while (!this.#closed.signal.aborted) {
+    for (;;) {
       const failure = await this.#read();
       if (this.#closed.signal.aborted) return;
       if (failure instanceof SignedOut) {

@@ -1,7 +1,7 @@
 /** Something that somebody does: it runs once at a time, and says why when it fails. */
 
 import { useState } from "preact/hooks";
-import { reasonOf } from "./load";
+import { reasonOf } from "../reason";
 
 export interface Action {
   readonly busy: boolean;

@@ -1,5 +1,6 @@
 /** Text to take elsewhere, with a button that copies it. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "./icons";
 
@@ -7,17 +8,19 @@ interface CopyProps {
   readonly text: string;
   /** What is copied, for screen readers: "the token". */
   readonly what: string;
-  readonly testId?: string;
 }
 
-export function CopyBlock({ text, what, testId }: CopyProps) {
+/** `children`: the same text, where a part of it is marked up. */
+export function CopyBlock({
+  text,
+  what,
+  children = text,
+}: CopyProps & { readonly children?: ComponentChildren }) {
   const code = useRef<HTMLElement>(null);
   return (
     <div class="copy-block">
       <pre>
-        <code ref={code} data-testid={testId}>
-          {text}
-        </code>
+        <code ref={code}>{children}</code>
       </pre>
       <CopyButton text={text} what={what} source={() => code.current} />
     </div>

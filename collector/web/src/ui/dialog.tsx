@@ -1,4 +1,7 @@
-/** A modal dialog: the browser's own, which keeps the focus in and gives it back. */
+/**
+ * A modal dialog: the browser's own, which keeps the focus in and gives it back. The element with
+ * data-first-focus has it first.
+ */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
@@ -18,6 +21,7 @@ export function Dialog({ title, onClose, mayClose, wide, children }: DialogProps
   const titleId = useId();
   useEffect(() => {
     element.current?.showModal();
+    element.current?.querySelector<HTMLElement>("[data-first-focus]")?.focus();
   }, []);
   const leave = () => {
     if (mayClose?.() ?? true) element.current?.close();

@@ -24,7 +24,12 @@ export function StatusGlyph({ condition, named }: { condition: Condition; named?
 const SHAPES: Readonly<Record<Condition, JSX.Element>> = {
   online: <circle cx="8" cy="8" r="5" fill="currentColor" />,
   degraded: (
-    <path d="M8 2 14.5 13.5h-13z" fill="currentColor" stroke="currentColor" stroke-linejoin="round" />
+    <path
+      d="M8 2 14.5 13.5h-13z"
+      fill="currentColor"
+      stroke="currentColor"
+      stroke-linejoin="round"
+    />
   ),
   offline: (
     <path

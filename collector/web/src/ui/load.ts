@@ -1,6 +1,7 @@
 /** Something that is fetched: it loads, it failed, or it is there. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { reasonOf } from "../reason";
 
 export type Loaded<T> =
   | { readonly state: "loading" }
@@ -30,8 +31,4 @@ export function useLoaded<T>(fetchIt: () => Promise<T>): [Loaded<T>, () => void]
     };
   }, [reload]);
   return [loaded, reload];
-}
-
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

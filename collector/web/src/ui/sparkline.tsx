@@ -5,7 +5,11 @@ import { SPARKLINE_POINTS } from "../fleet/state";
 import { percent } from "../format/units";
 import { scaleTop, sparklinePaths } from "./sparkline-path";
 
-export const Sparkline = memo(function Sparkline({ points }: { readonly points: readonly number[] }) {
+export const Sparkline = memo(function Sparkline({
+  points,
+}: {
+  readonly points: readonly number[];
+}) {
   const { line, area } = sparklinePaths(points);
   return (
     <svg

@@ -2,13 +2,10 @@
 
 interface UntrustedProps {
   readonly text: string;
-  readonly class?: string;
+  /** Said in full on hovering, where the text is a short form. */
+  readonly title?: string;
 }
 
-export function Untrusted({ text, class: className }: UntrustedProps) {
-  return (
-    <bdi class={className} title={text}>
-      {text}
-    </bdi>
-  );
+export function Untrusted({ text, title = text }: UntrustedProps) {
+  return <bdi title={title}>{text}</bdi>;
 }

@@ -5,7 +5,7 @@
  * arrow keys move from there. An item is an element with data-node-id that holds one link.
  */
 
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren } from "preact";
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isMove, moved } from "../fleet/grid";
 import { windowOf, type Window } from "../fleet/window";
@@ -18,9 +18,9 @@ interface WindowedProps {
   /** Height of a row with the gap below it, in px. */
   readonly rowHeight: number;
   readonly class: string;
-  readonly role: JSX.AriaRole;
+  readonly role: "list" | "table";
   readonly label: string;
-  /** The first row's number for screen readers, where rows stand above it. */
+  /** A row above the items that stays. */
   readonly header?: ComponentChildren;
   readonly children: (id: string, index: number, tabIndex: 0 | -1) => ComponentChildren;
 }
@@ -77,7 +77,8 @@ export function Windowed(props: WindowedProps) {
       const at = ids.indexOf(current);
       const pageRows = Math.floor(innerHeight / rowHeight) - 1;
       const grid = { count: ids.length, columns, pageRows };
-      const to = inside && at >= 0 ? moved(at, key, grid) : at >= 0 ? at : firstInSight(element, ids);
+      const to =
+        inside && at >= 0 ? moved(at, key, grid) : at >= 0 ? at : firstInSight(element, ids);
       focusNext.current = true;
       setCurrent(ids[to] ?? "");
       scrollToRow(element, Math.floor(to / columns), rowHeight);

@@ -31,7 +31,7 @@ export function Help({ onClose }: { readonly onClose: () => void }) {
         ))}
       </dl>
       <dl class="signs">
-        {[...CONDITIONS].reverse().map((condition) => (
+        {CONDITIONS.map((condition) => (
           <div key={condition}>
             <dt>
               <StatusGlyph condition={condition} /> {CONDITION_NAMES[condition]}

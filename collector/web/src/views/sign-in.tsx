@@ -2,11 +2,11 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { parseRoute } from "../route";
 import { replace } from "../location";
+import { reasonOf } from "../reason";
+import { parseRoute } from "../route";
 import { resume, signIn } from "../session";
 import { Failure, useAction } from "../ui/action";
-import { reasonOf } from "../ui/load";
 
 /** Somebody opened #/login/CODE. The code leaves the address at once: it is used up either way. */
 export function LoginLink({ code }: { readonly code: string }) {
@@ -57,6 +57,8 @@ export function SignIn({ because }: { readonly because?: string }) {
           });
         }}
       >
+        {/* Lets a password manager file the secret under a name. */}
+        <input type="text" autocomplete="username" value="forge-fleet" readOnly hidden />
         <label class="field">
           <span>Or paste a token or the admin secret</span>
           <input

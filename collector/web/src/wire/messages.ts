@@ -191,7 +191,10 @@ export interface MintedToken {
   readonly token: string;
 }
 
-export const readMintedToken: Reader<MintedToken> = record<MintedToken>({ id: exact, token: exact });
+export const readMintedToken: Reader<MintedToken> = record<MintedToken>({
+  id: exact,
+  token: exact,
+});
 
 /** A token as it is listed: without its secret, which is not kept. */
 export interface Token {

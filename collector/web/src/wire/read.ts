@@ -72,7 +72,9 @@ export function mapping<T>(item: Reader<T>): Reader<ReadonlyMap<string, T>> {
   };
 }
 
-export function record<T extends object>(fields: { readonly [K in keyof T]: Reader<T[K]> }): Reader<T> {
+export function record<T extends object>(fields: {
+  readonly [K in keyof T]: Reader<T[K]>;
+}): Reader<T> {
   const keys = Object.keys(fields) as (keyof T & string)[];
   return (value, path) => {
     const source = object(value, path);

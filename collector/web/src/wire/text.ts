@@ -7,7 +7,6 @@
  */
 
 const UNSEEN =
-  // eslint-disable-next-line no-control-regex -- naming control characters is the point
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]+/gu;
 const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
 

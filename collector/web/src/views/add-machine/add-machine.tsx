@@ -7,7 +7,6 @@ import { fleet } from "../../stream/client";
 import { Failure, useAction } from "../../ui/action";
 import { CopyBlock } from "../../ui/copy";
 import { Dialog } from "../../ui/dialog";
-import { Icon } from "../../ui/icons";
 import { NODE_ID } from "../../wire/messages";
 import {
   envFile,
@@ -53,7 +52,7 @@ export function AddMachine({ onClose, nodeId }: AddMachineProps) {
       mayClose={mayClose}
     >
       {minted ? (
-        <Instructions minted={minted} here={here} warning={warning} />
+        <Instructions minted={minted} here={here} warning={warning} onOpen={onClose} />
       ) : (
         <ChooseId onMinted={setMinted} nodeId={nodeId} />
       )}
@@ -63,7 +62,7 @@ export function AddMachine({ onClose, nodeId }: AddMachineProps) {
 
 function isHere({ nodeId, heardBefore }: Minted): boolean {
   const machine = fleet.value?.get(nodeId);
-  return machine !== undefined && machine.status === "online" && machine.lastSeen > heardBefore;
+  return machine?.status === "online" && machine.lastSeen > heardBefore;
 }
 
 interface ChooseIdProps {
@@ -92,7 +91,7 @@ function ChooseId({ onMinted, nodeId }: ChooseIdProps) {
         <span>A short id for the machine</span>
         <input
           type="text"
-          autofocus
+          data-first-focus
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}
@@ -129,7 +128,8 @@ function idAdvice(id: string, valid: boolean, known: boolean): string {
       ? "Only letters without accents, digits, dots, underscores and hyphens."
       : "The first character is a letter or a digit.";
   }
-  if (known) return `${id} is here already: this mints one more token for it. The others stay valid.`;
+  if (known)
+    return `${id} is here already: this mints one more token for it. The others stay valid.`;
   return "It stays the same for good, and only this machine may use it. A friendlier name can be given later.";
 }
 
@@ -137,9 +137,10 @@ interface InstructionsProps {
   readonly minted: Minted;
   readonly here: boolean;
   readonly warning: boolean;
+  readonly onOpen: () => void;
 }
 
-function Instructions({ minted, here, warning }: InstructionsProps) {
+function Instructions({ minted, here, warning, onOpen }: InstructionsProps) {
   const [platform, setPlatform] = useState<Platform>(() => platformOf(navigator.userAgent));
   const [centralUrl, setCentralUrl] = useState(location.origin);
   const settings = { nodeId: minted.nodeId, token: minted.token, centralUrl };
@@ -165,7 +166,8 @@ function Instructions({ minted, here, warning }: InstructionsProps) {
             onKeyDown={(event) => {
               const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
               if (step === 0) return;
-              const to = PLATFORMS[(PLATFORMS.indexOf(one) + step + PLATFORMS.length) % PLATFORMS.length];
+              const to =
+                PLATFORMS[(PLATFORMS.indexOf(one) + step + PLATFORMS.length) % PLATFORMS.length];
               if (to === undefined) return;
               setPlatform(to);
               document.getElementById(`tab-${to}`)?.focus();
@@ -175,24 +177,25 @@ function Instructions({ minted, here, warning }: InstructionsProps) {
           </button>
         ))}
       </div>
-      <ol id="add-steps" class="steps" role="tabpanel" aria-labelledby={`tab-${platform}`}>
-        <StepItem step={install} />
-        <StepItem step={open} />
-        <li>
-          <h3>
-            Paste these three lines
-            {platform === "windows" ? ", save and close" : ", then Enter and Ctrl-D"}
-          </h3>
-          <AddressField url={centralUrl} onChange={setCentralUrl} />
-          <CopyBlock text={envFile(settings)} what="the three settings" />
-          <details class="token-alone">
-            <summary>The token alone</summary>
-            <CopyBlock text={minted.token} what="the token" testId="minted-token" />
-          </details>
-        </li>
-        <StepItem step={run} />
-      </ol>
-      <Arrival nodeId={minted.nodeId} here={here} warning={warning} />
+      <div id="add-steps" role="tabpanel" aria-labelledby={`tab-${platform}`}>
+        <ol class="steps">
+          <StepItem step={install} />
+          <StepItem step={open} />
+          <li>
+            <h3>
+              Paste these three lines
+              {platform === "windows" ? ", save and close" : ", then Enter and Ctrl-D"}
+            </h3>
+            <AddressField url={centralUrl} onChange={setCentralUrl} />
+            <CopyBlock text={envFile(settings)} what="the three settings">
+              {envFile({ ...settings, token: "" })}
+              <span data-testid="minted-token">{minted.token}</span>
+            </CopyBlock>
+          </li>
+          <StepItem step={run} />
+        </ol>
+      </div>
+      <Arrival nodeId={minted.nodeId} here={here} warning={warning} onOpen={onOpen} />
     </>
   );
 }
@@ -245,16 +248,15 @@ interface ArrivalProps {
   readonly nodeId: string;
   readonly here: boolean;
   readonly warning: boolean;
+  readonly onOpen: () => void;
 }
 
-function Arrival({ nodeId, here, warning }: ArrivalProps) {
+function Arrival({ nodeId, here, warning, onOpen }: ArrivalProps) {
   return (
     <div class={here ? "arrival arrival-here" : "arrival"}>
       <p role="status" aria-live="polite">
         {here ? (
-          <>
-            <Icon name="check" /> <strong>{nodeId} is here ✓</strong>
-          </>
+          <strong>{nodeId} is here ✓</strong>
         ) : (
           <>
             <span class="waiting-dot" aria-hidden="true" /> Waiting for {nodeId}…
@@ -262,7 +264,7 @@ function Arrival({ nodeId, here, warning }: ArrivalProps) {
         )}
       </p>
       {here && (
-        <a class="button button-primary" href={nodeAddress(nodeId)}>
+        <a class="button button-primary" href={nodeAddress(nodeId)} onClick={onOpen}>
           Open {nodeId}
         </a>
       )}

@@ -72,7 +72,7 @@ const WINDOWS = {
 
 /** The platform of the browser, which is often the kind of machine to be added next. */
 export function platformOf(userAgent: string): Platform {
-  if (/Windows/.test(userAgent)) return "windows";
+  if (userAgent.includes("Windows")) return "windows";
   return /Macintosh|Mac OS X/.test(userAgent) ? "macos" : "linux";
 }
 

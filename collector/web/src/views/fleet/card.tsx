@@ -4,9 +4,10 @@ import { memo } from "preact/compat";
 import { now } from "../../clock";
 import { metric } from "../../fleet/metric";
 import { conditionOf, type Machine } from "../../fleet/state";
-import { presence, CONDITION_NAMES } from "../../format/presence";
+import { briefOs } from "../../format/os";
+import { CONDITION_NAMES, presence } from "../../format/presence";
 import { clockError } from "../../format/time";
-import { bytesPerSecond, memory, percent, plural } from "../../format/units";
+import { brief, bytesPerSecond, memory, percent, plural } from "../../format/units";
 import { nodeAddress } from "../../route";
 import { Icon, StatusGlyph } from "../../ui/icons";
 import { Meter } from "../../ui/meter";
@@ -28,7 +29,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
   const { facts, values } = machine;
   const condition = conditionOf(machine);
   return (
-    <article
+    <div
       class={`card is-${condition}`}
       role="listitem"
       aria-posinset={index + 1}
@@ -50,7 +51,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
         <Tags tags={facts.tags} />
       </header>
       <p class="card-facts">
-        <Untrusted text={machineInWords(machine)} />
+        <Untrusted text={machineInWords(machine)} title={facts.os} />
       </p>
       <div class="meters">
         <Meter label="CPU" pct={metric(values, "cpu.pct")} />
@@ -64,7 +65,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
         {condition === "online" && <Traffic machine={machine} />}
       </footer>
       <Sparkline points={machine.cpu} />
-    </article>
+    </div>
   );
 });
 
@@ -119,9 +120,9 @@ function Traffic({ machine: { values } }: { readonly machine: Machine }) {
 
 export function machineInWords({ facts }: Machine): string {
   return [
-    facts.os || "OS unknown",
+    briefOs(facts.os) || "System unknown",
     facts.cpu_cores > 0 && plural(facts.cpu_cores, "core"),
-    facts.mem_total_bytes > 0 && memory(facts.mem_total_bytes),
+    facts.mem_total_bytes > 0 && brief(memory(facts.mem_total_bytes)),
   ]
     .filter(Boolean)
     .join(" · ");

@@ -5,6 +5,7 @@ import { now } from "../../clock";
 import { metric } from "../../fleet/metric";
 import { naturalDirection, type FleetQuery, type SortKey } from "../../fleet/query";
 import { conditionOf, type Machine } from "../../fleet/state";
+import { briefOs } from "../../format/os";
 import { CONDITION_NAMES, presence } from "../../format/presence";
 import { exactMoment, longSpan, span } from "../../format/time";
 import { bytesPerSecond, percent } from "../../format/units";
@@ -121,7 +122,7 @@ export const Row = memo(function Row({ machine, index, tabIndex }: RowProps) {
         <Tags tags={facts.tags} />
       </span>
       <span class="cell cell-os" role="cell">
-        <Untrusted text={facts.os} />
+        <Untrusted text={briefOs(facts.os)} title={facts.os} />
       </span>
       <Share name="cpu" pct={metric(values, "cpu.pct")} />
       <span class="cell cell-spark" role="cell">
@@ -138,7 +139,11 @@ export const Row = memo(function Row({ machine, index, tabIndex }: RowProps) {
       <span class="cell cell-tx" role="cell">
         {bytesPerSecond(metric(values, "net.tx_bytes_per_s"))}
       </span>
-      <span class="cell cell-uptime" role="cell" title={uptime && longSpan(uptime * 1000)}>
+      <span
+        class="cell cell-uptime"
+        role="cell"
+        title={uptime === undefined ? undefined : longSpan(uptime * 1000)}
+      >
         {uptime === undefined ? "–" : span(uptime * 1000)}
       </span>
       <span

@@ -8,32 +8,38 @@ import { CONDITION_NAMES } from "../../format/presence";
 import { bytesPerSecond, count, memory, percent, plural } from "../../format/units";
 import { nodeAddress } from "../../route";
 import { StatusGlyph } from "../../ui/icons";
-import { levelOf } from "../../ui/meter";
+import { Bar, levelOf } from "../../ui/meter";
 import { Untrusted } from "../../ui/untrusted";
 
-export function FleetSummary({ summary, fleet }: { readonly summary: Summary; readonly fleet: Fleet }) {
-  const { cpu, memory: mem, disk } = summary;
+export function FleetSummary({
+  summary,
+  fleet,
+}: {
+  readonly summary: Summary;
+  readonly fleet: Fleet;
+}) {
+  const { cpu, memory: mem, disk, live } = summary;
   return (
     <section class="summary" aria-label="The whole fleet">
       <Panel title="Machines" figure={count(summary.machines)} note={plural(summary.cores, "core")}>
         <StatusBar summary={summary} />
       </Panel>
       <Panel title="CPU" figure={percent(cpu.mean)} note="mean">
-        <Histogram spread={cpu} of="CPU" />
+        <Distribution spread={cpu} machines={live} of="CPU" />
       </Panel>
       <Panel
         title="Memory"
         figure={mem.totalBytes ? percent((mem.usedBytes / mem.totalBytes) * 100) : "–"}
         note={mem.totalBytes ? `${memory(mem.usedBytes)} of ${memory(mem.totalBytes)}` : ""}
       >
-        <Histogram spread={mem} of="memory" />
+        <Distribution spread={mem} machines={live} of="memory" />
       </Panel>
       <Panel
         title="Fullest disk"
         figure={percent(disk.top?.pct)}
         note={<FullestDisk spread={disk} fleet={fleet} />}
       >
-        <Histogram spread={disk} of="disk" />
+        <Distribution spread={disk} machines={live} of="disk" />
       </Panel>
       <Panel title="Traffic" figure="" note="">
         <dl class="traffic">
@@ -80,7 +86,7 @@ function FullestDisk({ spread, fleet }: { readonly spread: Spread; readonly flee
 }
 
 function StatusBar({ summary }: { readonly summary: Summary }) {
-  const present = CONDITIONS.filter((condition) => summary.counts[condition] > 0).reverse();
+  const present = CONDITIONS.filter((condition) => summary.counts[condition] > 0);
   return (
     <div class="status-bar-box">
       <div class="status-bar" aria-hidden="true">
@@ -105,8 +111,27 @@ function StatusBar({ summary }: { readonly summary: Summary }) {
   );
 }
 
+/** Fewer machines than this are no distribution. */
+const FEW = 4;
+
+function Distribution({ machines, ...rest }: HistogramProps & { readonly machines: number }) {
+  return machines < FEW ? (
+    <div class="histogram-few">
+      <Bar pct={rest.spread.mean} />
+    </div>
+  ) : (
+    <Histogram {...rest} />
+  );
+}
+
+interface HistogramProps {
+  readonly spread: Spread;
+  /** What is spread: "CPU". */
+  readonly of: string;
+}
+
 /** How many machines are how busy: 20 columns from 0 to 100 %. */
-function Histogram({ spread, of }: { readonly spread: Spread; readonly of: string }) {
+function Histogram({ spread, of }: HistogramProps) {
   const highest = Math.max(1, ...spread.buckets);
   const high = spread.high > 0 ? `, ${plural(spread.high, "machine")} at 90 % or more` : "";
   return (

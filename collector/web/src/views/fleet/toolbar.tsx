@@ -20,7 +20,7 @@ interface ToolbarProps {
   readonly onChange: (change: Partial<FleetQuery>) => void;
   readonly counts: Readonly<Record<Condition, number>>;
   readonly tags: readonly (readonly [tag: string, machines: number])[];
-  readonly searchField: RefObject<HTMLInputElement>;
+  readonly searchField: RefObject<HTMLInputElement | null>;
 }
 
 const SORT_NAMES: Readonly<Record<SortKey, string>> = {

@@ -1,0 +1,43 @@
+/** The tokens a machine may use, for admins. */
+
+import { useState } from "preact/hooks";
+import { tokens } from "../../api";
+import { useLoaded } from "../../ui/load";
+import { AddMachine } from "../add-machine/add-machine";
+import { TokenList } from "../access/token-list";
+
+export function MachineTokens({ nodeId }: { readonly nodeId: string }) {
+  const [loaded, reload] = useLoaded(tokens);
+  const [minting, setMinting] = useState(false);
+  return (
+    <section class="panel block">
+      <header class="block-head">
+        <h2>Tokens of this machine</h2>
+        <button
+          type="button"
+          class="button"
+          onClick={() => {
+            setMinting(true);
+          }}
+        >
+          Mint another
+        </button>
+      </header>
+      <TokenList
+        loaded={loaded}
+        only={(token) => token.node_id === nodeId}
+        empty="This machine has no token: its agent cannot report."
+        onChange={reload}
+      />
+      {minting && (
+        <AddMachine
+          nodeId={nodeId}
+          onClose={() => {
+            setMinting(false);
+            reload();
+          }}
+        />
+      )}
+    </section>
+  );
+}
