@@ -18,6 +18,7 @@ _SAFE_STEPS: Final = 2**53  # beyond it doubles skip whole steps
 
 T = TypeVar("T")
 
+_LINE = re.compile(rb"\S[^\n]*")
 _VALIDATION_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 
 
@@ -49,7 +50,10 @@ def decode(body: bytes, message: type[T]) -> T:
 
 def decode_snapshot(line: bytes) -> Snapshot:
     """Decode and check one snapshot; raises MalformedError or InvalidError."""
-    snapshot = _decode(line, Snapshot)
+    try:
+        snapshot = _decode(line, Snapshot)
+    except InvalidError as error:
+        raise _naming_the_value(line, error) from None
     _check_values(snapshot.values)
     return snapshot
 
@@ -58,14 +62,19 @@ def encode(message: object) -> bytes:
     return msgspec.json.encode(message)
 
 
-def lines(body: bytes) -> Iterator[bytes]:
-    """Yield an NDJSON body's lines; a last line without its newline counts too."""
-    for line in body.split(b"\n"):
-        if line.strip():
-            yield line
+def lines(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield an NDJSON body's lines with their numbers, from 1; blank lines count, but hold nothing.
+
+    One at a time: a body of millions of tiny lines need not be taken apart to be refused.
+    """
+    number, counted_to = 1, 0
+    for match in _LINE.finditer(body):
+        number += body.count(b"\n", counted_to, match.start())
+        counted_to = match.start()
+        yield number, match.group()
 
 
-def _decode(body: bytes, message: type[T]) -> T:
+def _decode(body: bytes | msgspec.Raw, message: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=message)
     except msgspec.ValidationError as error:
@@ -82,6 +91,22 @@ def _invalid(text: str) -> InvalidError:
     path = match.group("path") if match else ""
     reason = text[: match.start()] if match else text
     return InvalidError(path.removeprefix("$").removeprefix("."), reason.replace("`", "'"))
+
+
+def _naming_the_value(line: bytes, error: InvalidError) -> InvalidError:
+    """msgspec says that some value is wrong, but not which."""
+    if error.field != "values[...]":
+        return error
+    try:
+        values = _decode(_decode(line, dict[str, msgspec.Raw])["values"], dict[str, msgspec.Raw])
+    except (MalformedError, InvalidError):
+        return error
+    for key, value in values.items():
+        try:
+            _decode(value, float)
+        except (MalformedError, InvalidError):
+            return InvalidError(f"values.{key[:64]}", error.reason, error.code)
+    return error
 
 
 def _check_values(values: dict[str, int | float]) -> None:

@@ -69,7 +69,9 @@ def parse(text: str) -> Credential | None:
 
 def secret_hash(secret: str) -> bytes:
     """Return the 32-byte BLAKE2b hash of a secret (RFC 7693)."""
-    return bytes(blake2b(secret.encode(), digest_size=_HASH_BYTES, encoder=RawEncoder))
+    # What is no UTF-8 in a header arrives as lone surrogates: they hash too, to no known secret.
+    encoded = secret.encode(errors="surrogatepass")
+    return bytes(blake2b(encoded, digest_size=_HASH_BYTES, encoder=RawEncoder))
 
 
 def matches(secret: str, expected_hash: bytes) -> bool:

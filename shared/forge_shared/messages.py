@@ -17,14 +17,15 @@ from forge_shared.names import NODE_ID_PATTERN
 EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
 LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
 MAX_SEQ: Final = 2**53 - 1
+_END: Final = r"$(?!\n)"  # a bare $ lets a newline follow, in Python, though not in JSON Schema
 
 NodeId = Annotated[
-    str, Meta(pattern=f"^{NODE_ID_PATTERN}$", description="Names one node, e.g. `nas-2`.")
+    str, Meta(pattern=f"^{NODE_ID_PATTERN}{_END}", description="Names one node, e.g. `nas-2`.")
 ]
 BootId = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END,
         description="A UUID made at each start of the agent.",
     ),
 ]
@@ -34,11 +35,11 @@ UnixMs = Annotated[
     Meta(ge=EARLIEST_MS, le=LATEST_MS, description="Unix time in ms, from 2000 to 2100."),
 ]
 Fact = Annotated[str, Meta(max_length=256)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+" + _END)]
 Tag = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,31}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,31}" + _END,
         description="Letters, digits, '.', '_', ':' or '-', 32 characters at most.",
     ),
 ]
@@ -220,7 +221,8 @@ class Card(Struct, omit_defaults=True):
 
 
 class FleetFrame(Struct):
-    """One event of the fleet stream. ``full``: forget what you had. ``now``: collector's clock."""
+    """One event of the fleet stream. ``full``: forget what you had. ``now``: collector's clock.
+    ``gone``: forget these first; one that is among ``nodes`` too was added anew since."""
 
     full: bool
     now: int

@@ -21,7 +21,7 @@ from forge_collector.db.errors import ConflictError, DatabaseError, OverloadedEr
 T = TypeVar("T")
 Unit = Callable[[Tx], T]
 
-_MAX_BATCH: Final = 1000
+_ENOUGH: Final = 1000  # units of a batch; more would make the first of them wait for long
 _MAX_WAITING: Final = 20_000
 _CHECKPOINT_PERIOD_S: Final = 1.0
 _READERS: Final = 2
@@ -68,8 +68,9 @@ class Database:
         self._max_waiting = max_waiting
         self._observe_batch = observe_batch
         self._waiting = 0
+        self._arrived: list[_Waiting] = []
         self._closing = False
-        self._queue: queue.SimpleQueue[_Waiting | _Chore] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Waiting] | _Chore] = queue.SimpleQueue()
         self._writer = engine.open_writer()
         self._written_since_checkpoint = False
         self._checkpoint_due = time.monotonic() + _CHECKPOINT_PERIOD_S
@@ -91,7 +92,11 @@ class Database:
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
         try:
-            self._queue.put(_Waiting(unit, future))
+            self._arrived.append(_Waiting(unit, future))
+            if len(self._arrived) == 1:
+                # What this turn of the event loop brings goes over together: each hand-over makes
+                # the two threads fight for the interpreter (measured: docs/performance.md).
+                self._loop.call_soon(self._hand_over)
             return await future
         finally:
             self._waiting -= 1
@@ -130,8 +135,14 @@ class Database:
         if self._closing:
             raise DatabaseError("the database is closed")
 
+    def _hand_over(self) -> None:
+        if self._arrived:
+            self._queue.put(self._arrived)
+            self._arrived = []
+
     async def _do(self, run: Callable[[], None], *, is_last: bool = False) -> None:
         future: asyncio.Future[None] = self._loop.create_future()
+        self._hand_over()
         self._queue.put(_Chore(run, future, is_last))
         await future
 
@@ -171,15 +182,15 @@ class Database:
                 self._deliver([self._outcome_of(chore)])
 
     def _next_batch(self) -> tuple[list[_Waiting], _Chore | None]:
-        """Wait for the first item, then take all units that wait, up to the next chore."""
+        """Wait for the first units, then take all that wait, up to the next chore."""
         batch: list[_Waiting] = []
         try:
             # With something to fold in, look up again when the checkpoint is due.
             timeout_s = _CHECKPOINT_PERIOD_S if self._written_since_checkpoint else None
             item = self._queue.get(timeout=timeout_s)
-            while isinstance(item, _Waiting):
-                batch.append(item)
-                if len(batch) == _MAX_BATCH:
+            while isinstance(item, list):
+                batch += item
+                if len(batch) >= _ENOUGH:
                     return batch, None
                 item = self._queue.get_nowait()
         except queue.Empty:

@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from forge_collector.http.problems import ProblemError, too_large
 
+HEAD_TIMEOUT_S: Final = 30.0
 BODY_TIMEOUT_S: Final = 30.0
 _MAX_ADDRESSES: Final = 4096
 
@@ -82,11 +83,43 @@ class AttemptLimiter:
             self._buckets[address] = (min(self._capacity, bucket[0] + 1), bucket[1])
 
 
+def bound_first_heads(server: web.Server) -> None:
+    """Close connections on which no whole request head arrives in time.
+
+    aiohttp's keep-alive timeout does so from the second request on.
+    """
+    waiting: dict[object, asyncio.TimerHandle] = {}
+    made, lost, serve = server.connection_made, server.connection_lost, server.request_handler
+
+    def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        made(handler, transport)
+        loop = asyncio.get_running_loop()
+        waiting[handler] = loop.call_later(HEAD_TIMEOUT_S, transport.abort)
+
+    def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        lost(handler, exc)
+        stop_waiting(handler)
+
+    async def request_handler(request: web.BaseRequest) -> web.StreamResponse:
+        stop_waiting(request.protocol)
+        return await serve(request)
+
+    def stop_waiting(handler: object) -> None:
+        if (timer := waiting.pop(handler, None)) is not None:
+            timer.cancel()
+
+    # See bound_connections: there is no hook.
+    server.connection_made = connection_made  # type: ignore[method-assign]
+    server.connection_lost = connection_lost  # type: ignore[method-assign]
+    server.request_handler = request_handler
+
+
 def bound_connections(server: web.Server, per_address: int) -> None:
     """Close connections beyond this many from one address as they are accepted.
 
     Loopback is exempt: a proxy in front speaks for everybody.
     """
+    bound_first_heads(server)
     open_by_address: Counter[str] = Counter()
     made, lost = server.connection_made, server.connection_lost
     address_of: dict[web.RequestHandler, str] = {}

@@ -1,0 +1,215 @@
+"""The OpenAPI document: whole, valid, and true of what the collector answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import hypothesis
+import jsonschema_rs
+import msgspec
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase
+from hypothesis.strategies import SearchStrategy
+from schemathesis import Case, CheckFunction, GenerationMode
+from schemathesis import checks as core_checks
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks as openapi_checks
+
+from forge_collector.http.openapi import problem_codes
+from forge_collector.http.problems import KINDS
+from forge_collector.http.routing import Route
+from tests.integration.http_api.running import ADMIN, ADMIN_SECRET, NDJSON, Headers, Server
+
+Json = dict[str, Any]
+CHECKS: list[CheckFunction] = [
+    core_checks.not_a_server_error,
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_schema_conformance,
+    openapi_checks.negative_data_rejection,
+    openapi_checks.unsupported_method,
+    openapi_checks.positive_data_acceptance,
+]
+# JSON Schema of one field cannot say "either these or those", nor a bound that hangs on a key.
+SAYS_MORE_THAN_ITS_SCHEMA = {"post_api_tokens", "post_api_login", "post_api_ingest_node_id"}
+
+
+async def document(server: Server) -> Json:
+    return (await server.get("/api/openapi.json")).as_(Json)
+
+
+def operation_of(described: Json, route: Route[Any]) -> Json:
+    operation: Json = described["paths"][route.path][route.method.lower()]
+    return operation
+
+
+async def test_every_route_is_in_it_and_nothing_else(server: Server) -> None:
+    described = await document(server)
+    table = {(route.path, route.method.lower()) for route in server.collector.routes()}
+    assert table == {
+        (path, method) for path, operations in described["paths"].items() for method in operations
+    }
+    operations = [operation_of(described, route) for route in server.collector.routes()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+
+
+async def test_it_tells_of_each_route_what_the_table_tells(server: Server) -> None:
+    described = await document(server)
+    for route in server.collector.routes():
+        operation = operation_of(described, route)
+        assert operation["summary"] == route.summary
+        assert operation["x-roles"] == (sorted(map(str, route.roles)) or ["open"])
+        assert operation["security"] == ([{"bearer": []}] if route.roles else [])
+        problems = {str(KINDS[code].status) for code in problem_codes(route)}
+        assert set(operation["responses"]) == problems | {str(code) for code in route.replies}
+        assert ("requestBody" in operation) == bool(route.body or route.raw_body)
+
+
+async def test_every_message_of_the_table_is_a_component(server: Server) -> None:
+    described = await document(server)
+    schemas = described["components"]["schemas"]
+    for route in server.collector.routes():
+        for kind in (route.body, *route.raw_body.values(), *route.replies.values()):
+            if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+                assert kind.__name__ in schemas
+    for schema in schemas.values():
+        jsonschema_rs.meta.validate(
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+        )
+
+
+async def test_every_reference_leads_somewhere(server: Server) -> None:
+    described = await document(server)
+
+    def references(part: object) -> set[str]:
+        if isinstance(part, dict):
+            own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+            return own.union(*(references(value) for value in part.values()))
+        return (
+            set().union(*(references(item) for item in part)) if isinstance(part, list) else set()
+        )
+
+    found = references(described["paths"]) | references(described["components"])
+    assert found == {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/fleet", "/api/nodes/n1/snapshot", "/api/tokens", "/api/sessions", "/api/whoami"],
+)
+async def test_real_answers_match_it(server: Server, path: str) -> None:
+    await server.push(await server.node(), host={"os": "Debian"})
+    await server.sign_in(secret=ADMIN_SECRET)
+    described = await document(server)
+    template = path.replace("n1", "{node_id}")
+    schema = described["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]
+    answer = await server.get(path)
+    jsonschema_rs.validate(
+        {**schema["schema"], "components": described["components"]},
+        msgspec.json.decode(answer.body),
+    )
+
+
+def fuzz(
+    described: Json,
+    url: str,
+    headers: Headers,
+    *,
+    wanted: Callable[[Json], bool],
+    examples: int,
+) -> int:
+    """Call every wanted operation with good and bad data from the document; return how often."""
+    calls = 0
+    with requests.Session() as session:
+        for result in schemathesis.openapi.from_dict(described).get_all_operations():
+            assert isinstance(result, Ok)
+            operation = result.ok()
+            raw = described["paths"][operation.path][operation.method]
+            if not wanted(raw):
+                continue
+            validated = partial(
+                Case.call_and_validate,
+                base_url=url,
+                session=session,
+                headers=dict(headers),
+                checks=checks_of(raw),
+            )
+            if "parameters" in raw or "requestBody" in raw:
+                for mode in GenerationMode:
+                    calls += call_many(operation.as_strategy(mode), validated, examples)
+            else:
+                calls += call_many(operation.as_strategy(), validated, 1)
+    return calls
+
+
+def call_many(
+    cases: SearchStrategy[Case[Any]], validated: Callable[[Case[Any]], object], examples: int
+) -> int:
+    """Call with so many cases, the same ones each time; return how many there were."""
+    calls = 0
+
+    @hypothesis.seed(2)
+    @hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @hypothesis.given(cases)
+    def call(case: Case[Any]) -> None:
+        nonlocal calls
+        calls += 1
+        validated(case)
+
+    call()
+    return calls
+
+
+def checks_of(operation: Json) -> list[CheckFunction]:
+    left_out = set()
+    if operation["operationId"] in SAYS_MORE_THAN_ITS_SCHEMA:
+        left_out.add(openapi_checks.positive_data_acceptance)
+    return [check for check in CHECKS if check not in left_out]
+
+
+def is_stream(operation: Json) -> bool:
+    return "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
+
+
+async def test_an_admin_finds_no_fault(server: Server) -> None:
+    await server.push(await server.node())
+    calls = await asyncio.to_thread(
+        fuzz,
+        await document(server),
+        server.url,
+        ADMIN,
+        wanted=lambda operation: not is_stream(operation),
+        examples=25,
+    )
+    assert calls > 200
+    assert (await server.get("/healthz")).status == 200
+
+
+async def test_a_node_finds_no_fault_in_ingest(server: Server) -> None:
+    token = await server.node()
+    described = await document(server)
+    ingest = described["paths"]["/api/ingest/{node_id}"]["post"]
+    # This node's own id, so that the data gets further than the door.
+    ingest["parameters"][0]["schema"] = {"enum": ["n1"]}
+    ingest["requestBody"]["content"].pop(NDJSON)
+    calls = await asyncio.to_thread(
+        fuzz,
+        described,
+        server.url,
+        token,
+        wanted=lambda operation: operation is ingest,
+        examples=150,
+    )
+    assert calls > 200
+    assert (await server.push(token, 0)).status == 200
