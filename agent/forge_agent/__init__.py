@@ -1,0 +1,1 @@
+"""The agent: measures one machine and pushes what it sees to the collector."""

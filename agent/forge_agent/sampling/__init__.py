@@ -1,0 +1,1 @@
+"""What is measured: one file a family, each with a ``read`` that returns a Reading."""

@@ -1,0 +1,239 @@
+"""`forge-agent run`: samples in this thread, sends in another, until told to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Final, TextIO
+
+import psutil
+
+from forge_agent import facts
+from forge_agent.config import Settings
+from forge_agent.core import schedule, values
+from forge_agent.cpu_model import CpuModel
+from forge_agent.lock import FileLock, LockedError
+from forge_agent.log import Log
+from forge_agent.sampling.sampler import Sampler
+from forge_agent.spool import Spool
+from forge_agent.transport import Connection
+from forge_agent.uplink import Live, Uplink
+from forge_shared import __version__
+
+# The first sample needs counters to compare with, and enough time between.
+_FIRST_SAMPLE_AFTER_S: Final = schedule.LEAST_GAP_S
+_FACTS_EVERY_S: Final = 60.0
+_STEP_S: Final = 1.0
+_ENDLESS_S: Final = 86_400.0
+
+# What the main thread waits for: an interval from the collector in seconds, or None to stop. A
+# SimpleQueue, because its put may be called from a signal handler.
+Wake = queue.SimpleQueue[int | None]
+
+
+def run(settings: Settings, *, parent_pid: int | None = None) -> int:
+    """Measure and push until SIGTERM or SIGINT; return the exit code."""
+    log = _log()
+    for warning in settings.warnings:
+        log.event("setting_unsafe", detail=warning)
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(settings.state_dir / "lock")
+        spool = Spool(settings.state_dir / "spool", settings.spool_limit_bytes, log)
+    except LockedError:
+        return _refuse(
+            f"another agent already runs on {settings.state_dir}: stop it, or give this one a"
+            " folder of its own with --state-dir."
+        )
+    except OSError as error:
+        return _refuse(
+            f"the state folder {settings.state_dir} cannot be used ({error.strerror}): make it"
+            " writable, or choose another with --state-dir."
+        )
+    wake: Wake = queue.SimpleQueue()
+    _stop_on_signals(wake)
+    agent = Agent(settings, spool, log, wake, _parent_watch(parent_pid))
+    agent.run()
+    lock.release()
+    return 0
+
+
+class Agent:
+    """Takes a sample at each turn and hands it to the uplink."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Spool,
+        log: Log,
+        wake: Wake,
+        parent_is_there: Callable[[], bool] | None,
+    ) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._log = log
+        self._wake = wake
+        self._parent_is_there = parent_is_there
+        # A parent has to be looked for; and on Windows a signal is noticed only between waits.
+        in_steps = parent_is_there is not None or os.name != "posix"
+        self._longest_wait_s = _STEP_S if in_steps else _ENDLESS_S
+        self._uplink = Uplink(
+            node_id=settings.node_id,
+            token=settings.token,
+            connection=Connection(settings.url),
+            spool=spool,
+            log=log,
+            on_interval=wake.put,
+        )
+        self._sampler = Sampler(log)
+        self._interval = schedule.Interval(settings.interval_s)
+        self._phase = schedule.phase(settings.node_id)
+        self._boot_id = _random_uuid()
+        self._seq = 0
+        self._boot_time_ms = facts.boot_time_ms()
+        self._cpu_model = CpuModel(settings.state_dir, self._boot_time_ms)
+        self._facts = b""
+        self._facts_at_s = 0.0
+        self._cpu_model_told = ""
+
+    def run(self) -> None:
+        """Work until told to stop; what is not acknowledged by then is in the spool."""
+        self._log.event(
+            "started",
+            version=__version__,
+            node_id=self._settings.node_id,
+            url=self._settings.url,
+            boot_id=self._boot_id,
+        )
+        self._sampler.sample(_wall_ms(), time.monotonic())
+        self._uplink.start()
+        try:
+            self._sample_until_stopped()
+        finally:
+            self._uplink.stop()
+            self._cpu_model.stop()
+            self._spool.close()
+        self._log.event("stopped", spool_bytes=self._spool.waiting_bytes)
+
+    def _sample_until_stopped(self) -> None:
+        # The first sample comes at once, for those who wait for it; then turns are in phase.
+        turn_s = time.monotonic() + _FIRST_SAMPLE_AFTER_S
+        interval_s = 0
+        while self._wait_until(turn_s):
+            now_s = time.monotonic()
+            wanted_s = self._interval.current_s(now_s)
+            if now_s >= turn_s:
+                self._take_sample(wanted_s)
+                turn_s = schedule.next_turn_s(turn_s, now_s, wanted_s)
+            if wanted_s != interval_s:
+                interval_s = wanted_s
+                turn_s = schedule.first_turn_s(now_s, _wall_ms(), interval_s, self._phase)
+
+    def _wait_until(self, turn_s: float) -> bool:
+        """Wait for the turn, or for a new interval; return False when it is time to stop."""
+        while True:
+            left_s = max(0.0, turn_s - time.monotonic())
+            try:
+                told = self._wake.get(timeout=min(left_s, self._longest_wait_s))
+            except queue.Empty:
+                if self._parent_is_there is not None and not self._parent_is_there():
+                    self._log.event("parent_gone")
+                    return False
+                if turn_s <= time.monotonic():
+                    return True
+                continue
+            if told is None:
+                return False
+            self._interval.told(told, time.monotonic())
+            return True
+
+    def _take_sample(self, interval_s: int) -> None:
+        wall_ms, now_s = _wall_ms(), time.monotonic()
+        own = {
+            "agent.spool_bytes": self._spool.waiting_bytes,
+            "agent.dropped_snapshots": self._uplink.dropped,
+        }
+        measured = values.fitted({**own, **self._sampler.sample(wall_ms, now_s)})
+        snapshot = {
+            "seq": self._seq,
+            "boot_id": self._boot_id,
+            "ts": wall_ms,
+            "values": measured,
+        }
+        self._seq += 1
+        self._refresh_facts(now_s)
+        self._uplink.offer(Live(_json(snapshot) + b"\n", self._facts, measured, interval_s))
+
+    def _refresh_facts(self, now_s: float) -> None:
+        cpu_model = self._cpu_model.poll()
+        fresh = now_s - self._facts_at_s < _FACTS_EVERY_S
+        if self._facts and fresh and cpu_model == self._cpu_model_told:
+            return
+        self._facts_at_s = now_s
+        self._cpu_model_told = cpu_model
+        self._facts = _json(
+            facts.gather(
+                boot_time_ms=self._boot_time_ms,
+                cpu_model=cpu_model,
+                interval_s=self._settings.interval_s,
+            )
+        )
+
+
+def _log() -> Log:
+    """Speak in sentences to a terminal, on stdout; in JSON to everything else, on stderr."""
+    stream: TextIO = sys.stdout if sys.stdout is not None and sys.stdout.isatty() else sys.stderr
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # a terminal without the letter ✓
+    return Log(stream, human=stream is sys.stdout)
+
+
+def _refuse(problem: str) -> int:
+    print(f"forge-agent: {problem}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _stop_on_signals(wake: Wake) -> None:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        wake.put(None)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _parent_watch(pid: int | None) -> Callable[[], bool] | None:
+    """Return a function that tells whether the process is still our parent."""
+    if pid is None:
+        return None
+    if os.name == "posix":
+        return lambda: os.getppid() == pid
+    # Windows keeps a dead parent's id, and may give it to another process.
+    try:
+        parent = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return lambda: False
+    return parent.is_running
+
+
+def _random_uuid() -> str:
+    """Return a UUID, version 4 (RFC 9562); the uuid module would stay in memory for this."""
+    value = int.from_bytes(os.urandom(16), "big")
+    value = value & ~(0xF << 76) | 0x4 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _wall_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _json(message: object) -> bytes:
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode()

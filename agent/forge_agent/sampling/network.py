@@ -1,0 +1,35 @@
+"""net.*: traffic of the interfaces that lead out of this machine."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import psutil
+
+from forge_agent.core import values
+from forge_agent.core.rates import Reading
+
+# Matched as a whole: a search for "lo" would hide wlo1. What is left out either never leaves the
+# machine, or is counted once more on the interface that it leaves by.
+_INSIDE: Final = re.compile(
+    r"lo\d*|docker\d+|docker_gwbridge|br-.+|veth.*|cali.*|virbr\d+.*|vmbr\d+.*|vnet\d+|tap.*"
+    r"|fw(br|pr|ln)\d+.*|lxc.*|lxdbr\d+|cni.*|flannel.*|kube-.*|podman\d+|ifb\d+|dummy\d+"
+    r"|sit\d+|tunl\d+|ip6tnl\d+|gre(tap)?\d+|erspan\d+|ip_?vti\d+|ip6_?(vti|gre)\d+"
+    r"|(gif|stf|anpi|llw|awdl|ap|bridge|pflog|enc)\d+"  # macOS and the BSDs
+    r"|Loopback Pseudo-Interface.*|vEthernet .*|Local Area Connection\* \d+|isatap.*|Teredo.*"
+)
+
+
+def read() -> Reading:
+    totals: dict[str, float] = {}
+    # nowrap=False: counters that go backwards are ours to judge; psutil would add them up.
+    for interface, io in psutil.net_io_counters(pernic=True, nowrap=False).items():
+        if leads_out(interface):
+            totals[values.key("net.rx_bytes_per_s", interface)] = io.bytes_recv
+            totals[values.key("net.tx_bytes_per_s", interface)] = io.bytes_sent
+    return Reading(totals=totals)
+
+
+def leads_out(interface: str) -> bool:
+    return _INSIDE.fullmatch(interface) is None
