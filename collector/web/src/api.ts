@@ -107,6 +107,10 @@ export function whoami(): Promise<Whoami> {
   return read(readWhoami, call("GET", "/api/whoami"));
 }
 
+export function node(id: string): Promise<Node> {
+  return read(readNode, call("GET", `/api/nodes/${encodeURIComponent(id)}`));
+}
+
 export function nodeSnapshot(id: string): Promise<NodeSnapshot> {
   return read(readNodeSnapshot, call("GET", `/api/nodes/${encodeURIComponent(id)}/snapshot`));
 }

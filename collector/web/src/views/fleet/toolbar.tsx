@@ -24,13 +24,13 @@ interface ToolbarProps {
 }
 
 const SORT_NAMES: Readonly<Record<SortKey, string>> = {
-  status: "Status",
-  name: "Name",
-  cpu: "CPU",
-  memory: "Memory",
-  disk: "Disk",
-  traffic: "Traffic",
-  seen: "Last seen",
+  status: "By status",
+  name: "By name",
+  cpu: "By CPU",
+  memory: "By memory",
+  disk: "By disk",
+  traffic: "By traffic",
+  seen: "By last seen",
 };
 
 const NOTHING_CHOSEN = { statuses: [], tags: [], search: "" } as const;
@@ -171,7 +171,7 @@ function SortSelect({ query, onChange }: PartProps) {
   return (
     <div class="sorting">
       <label class="select">
-        <span class="unseen">Sort by</span>
+        <span class="unseen">Sort</span>
         <select
           value={query.sort}
           onChange={(event) => {

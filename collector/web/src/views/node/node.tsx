@@ -2,7 +2,7 @@
 
 import { lazy, Suspense } from "preact/compat";
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { nodeSnapshot } from "../../api";
+import { node, nodeSnapshot } from "../../api";
 import { inLocalTime } from "../../clock";
 import { metric } from "../../fleet/metric";
 import { conditionOf, type Machine } from "../../fleet/state";
@@ -130,10 +130,15 @@ function useEvery(ms: number, run: () => void): void {
 }
 
 function Facts({ machine: { id, facts, values } }: { readonly machine: Machine }) {
+  // Cards carry what cards show; the rest of the host's facts is asked for here.
+  const [detail] = useLoaded(useCallback(() => node(id), [id]));
+  const host = detail.state === "ready" ? detail.value.host : undefined;
   const uptime = metric(values, "uptime.s");
   const rows: readonly (readonly [string, string])[] = [
     ["Id", id],
     ["System", facts.os],
+    ["Kernel", [host?.kernel, host?.arch].filter(Boolean).join(" · ")],
+    ["Processor", host?.cpu_model ?? ""],
     ["Cores", facts.cpu_cores ? String(facts.cpu_cores) : ""],
     ["Memory", facts.mem_total_bytes ? memory(facts.mem_total_bytes) : ""],
     ["Up for", uptime === undefined ? "" : longSpan(uptime * 1000)],
