@@ -16,7 +16,7 @@ from forge_collector.access.routes import AccessRoutes
 from forge_collector.access.tasks import expire_credentials
 from forge_collector.clock import Clock, SystemClock
 from forge_collector.config import DATABASE_FILE, ConfigError, Settings
-from forge_collector.db import Database, DatabaseError, SqliteEngine
+from forge_collector.db import Database, SqliteEngine
 from forge_collector.events import (
     CredentialRevoked,
     Events,
@@ -24,7 +24,6 @@ from forge_collector.events import (
     NodeForgotten,
     NodeStatusChanged,
 )
-from forge_collector.fleet import store as fleet_store
 from forge_collector.fleet import tasks as fleet_tasks
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.fleet.routes import FleetRoutes
@@ -32,8 +31,8 @@ from forge_collector.history.routes import HistoryRoutes
 from forge_collector.history.tasks import prune_forever
 from forge_collector.http import assets, openapi, problems
 from forge_collector.http.auth import cookie_name
+from forge_collector.http.connections import ConnectionBounds
 from forge_collector.http.guard import Guard, add_security_headers
-from forge_collector.http.limits import bound_connections
 from forge_collector.http.routing import Route, register
 from forge_collector.http.service import ServiceRoutes
 from forge_collector.http.streams import Streams
@@ -85,7 +84,7 @@ class Collector:
         )
         await self._runner.setup()
         if self._runner.server is not None:
-            bound_connections(self._runner.server, self.settings.connections_per_address)
+            ConnectionBounds(self._runner.server, self.settings.connections_per_address)
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
         self._start_tasks()
         await self._start_local_agent()
@@ -99,15 +98,8 @@ class Collector:
         self.streams.close_all()
         await self._tasks.stop()
         await self._runner.cleanup()
-        await self._note_stopping()
+        await fleet_tasks.note_listened(self.live, self.db)
         await self.db.close()
-
-    async def _note_stopping(self) -> None:
-        now_ms = self.clock.now_ms()
-        try:
-            await self.db.write(lambda tx: fleet_store.set_listened_until(tx, now_ms))
-        except DatabaseError as error:
-            _log.warning("noting until when the collector listened failed", error=str(error))
 
     @property
     def url(self) -> str:
@@ -181,7 +173,7 @@ class Collector:
         start, db, clock, live = self._tasks.start, self.db, self.clock, self.live
         start("publish", lambda: fleet_tasks.publish_forever(live))
         start("age statuses", lambda: fleet_tasks.age_statuses(live, db))
-        start("note listening", lambda: fleet_tasks.note_listening(db, clock))
+        start("note listening", lambda: fleet_tasks.note_listening(live, db))
         start("prune", lambda: prune_forever(db, clock, self.settings.history_hours))
         start("expire credentials", lambda: expire_credentials(self.keyring, db, clock))
 

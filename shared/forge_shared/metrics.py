@@ -81,13 +81,14 @@ MAX_KEY_LENGTH: Final = 192
 _KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*(/[^\x00-\x1f\x7f-\x9f\u2028\u2029]+)?")
 
 
+@lru_cache(maxsize=65_536)  # a fleet repeats the same few hundred keys 80,000 times a second
 def split(key: str) -> tuple[str, str | None]:
     """Return (metric, instance) of a key; the instance is None where there is none."""
     name, slash, instance = key.partition("/")
     return name, instance if slash else None
 
 
-@lru_cache(maxsize=65_536)  # a fleet repeats the same few hundred keys 80,000 times a second
+@lru_cache(maxsize=65_536)  # as above
 def resolution(key: str) -> float:
     """Return the resolution of a key's metric.
 

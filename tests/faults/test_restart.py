@@ -27,16 +27,31 @@ ENDS = pytest.mark.parametrize("end", [stop, CollectorProcess.kill], ids=["SIGTE
 
 
 def let_time_pass(data: Path, ms: int) -> None:
-    """Make all that the stopped collector noted lie that much longer ago."""
+    """Make the stopped collector have been down for that long: its listening clock stood still."""
     with closing(sqlite3.connect(data / "fleet.db", isolation_level=None)) as raw:
-        raw.execute("UPDATE nodes SET last_seen = last_seen - ?", (ms,))
-        raw.execute("UPDATE collector SET value = value - ?", (ms,))
+        raw.execute(
+            "UPDATE nodes SET first_seen = first_seen - ?, last_seen = last_seen - ?", (ms, ms)
+        )
 
 
 def silence(data: Path, node_id: str, ms: int) -> None:
-    """Make a node have been silent that much longer when the collector stopped."""
+    """Make the stopped collector have listened that much longer, and heard all but this node."""
     with closing(sqlite3.connect(data / "fleet.db", isolation_level=None)) as raw:
+        raw.execute("UPDATE collector SET value = value + ? WHERE key = 'listened_ms'", (ms,))
+        raw.execute("UPDATE nodes SET heard_ms = heard_ms + ? WHERE id <> ?", (ms, node_id))
         raw.execute("UPDATE nodes SET last_seen = last_seen - ? WHERE id = ?", (ms, node_id))
+
+
+def listened_ms(data: Path) -> int:
+    with closing(sqlite3.connect(data / "fleet.db")) as raw:
+        return int(
+            raw.execute("SELECT value FROM collector WHERE key = 'listened_ms'").fetchone()[0]
+        )
+
+
+def heard_ms(data: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(data / "fleet.db")) as raw:
+        return dict(raw.execute("SELECT id, heard_ms FROM nodes").fetchall())
 
 
 def status(collector: CollectorProcess, node_id: str) -> str:
@@ -87,6 +102,73 @@ def test_two_restarts_in_a_row_make_no_node_offline_either(
     assert status(collector, "n1") == "online"
     let_statuses_age()
     assert collector.events("node.status_changed") == []
+
+
+@ENDS
+def test_after_a_long_downtime_silence_goes_on_where_it_was(
+    data: Path, start: Start, end: End
+) -> None:
+    """A node that was quiet just before the stop gets no new 15 s, and loses none."""
+    collector = start()
+    for node_id in ("quiet", "here"):
+        with collector.client(collector.mint(node_id=node_id)) as client:
+            assert client.push(node_id, snapshot(new_boot(), 0)).status == 200
+    end(collector)
+    silence(data, "quiet", 60_001)
+    let_time_pass(data, 6 * HOUR_MS)
+
+    again = start()
+
+    assert (status(again, "quiet"), status(again, "here")) == ("offline", "online")
+    let_statuses_age()
+    assert (status(again, "quiet"), status(again, "here")) == ("offline", "online")
+    assert again.events("node.status_changed") == []
+
+
+def test_what_was_listened_adds_up_over_restarts(data: Path, start: Start) -> None:
+    """Each run counts for as long as it listened, the time between them not at all."""
+    collector = start()
+    with collector.client(collector.mint(node_id="n1")) as client:
+        assert client.push("n1", snapshot(new_boot(), 0)).status == 200
+    stop(collector)
+    heard, listened = heard_ms(data), listened_ms(data)
+    assert 0 <= heard["n1"] <= listened
+
+    for _ in range(3):
+        let_time_pass(data, HOUR_MS)
+        started = time.monotonic()
+        collector = start()
+        listening = time.monotonic()
+        let_statuses_age()
+        at_least_ms = (time.monotonic() - listening) * 1000
+        stop(collector)
+        at_most_ms = (time.monotonic() - started) * 1000
+        before, listened = listened, listened_ms(data)
+        assert at_least_ms - 2 <= listened - before <= at_most_ms + 2
+
+    assert heard_ms(data) == heard
+    silence(data, "n1", 60_001 - (listened - heard["n1"]))
+    collector = start()
+    assert status(collector, "n1") == "offline"
+
+
+def test_kill_9_takes_back_nothing_that_was_listened_before_the_last_push(
+    data: Path, start: Start
+) -> None:
+    """The listening clock is noted every few seconds; a push that got a 2xx tells it too."""
+    collector = start()
+    with collector.client(collector.mint(node_id="early")) as client:
+        assert client.push("early", snapshot(new_boot(), 0)).status == 200
+    with collector.client(collector.mint(node_id="late")) as client:
+        let_statuses_age()
+        assert client.push("late", snapshot(new_boot(), 0)).status == 200
+    collector.kill()
+    heard = heard_ms(data)
+    assert heard["late"] - heard["early"] >= 1_300
+
+    stop(start())
+    assert listened_ms(data) >= heard["late"]
+    assert heard_ms(data) == heard
 
 
 @ENDS

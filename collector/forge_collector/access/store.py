@@ -57,6 +57,11 @@ def revoke(tx: Tx, credential_id: str, kind: Kind) -> list[str]:
     return [credential_id, *(row[0] for row in granted)]
 
 
+def exists(tx: Tx, credential_id: str) -> bool:
+    row = tx.execute("SELECT 1 FROM credentials WHERE id = :id", {"id": credential_id}).fetchone()
+    return row is not None
+
+
 def revoke_of_node(tx: Tx, node_id: str) -> None:
     tx.execute("DELETE FROM credentials WHERE node_id = :node_id", {"node_id": node_id})
 

@@ -21,7 +21,7 @@ from msgspec import UNSET
 from forge_collector.clock import Clock
 from forge_collector.events import Events, NodeAdded, NodeForgotten, NodeStatusChanged
 from forge_collector.fleet import rules
-from forge_collector.fleet.store import NodeRow, Stored
+from forge_collector.fleet.store import NodeRow, Receipt, Stored
 from forge_collector.history import rules as history_rules
 from forge_collector.history.store import LastOfBoot, Recorded
 from forge_collector.http.streams import event
@@ -52,7 +52,7 @@ class SparkPoint(NamedTuple):
 
 @dataclass(slots=True)
 class LiveNode:
-    """One node. ``heard_ms`` is on the monotonic clock; ``values_json`` is kept encoded because
+    """One node. ``heard_ms`` is by the listening clock; ``values_json`` is kept encoded because
     nothing but the API's list reads it, and decoded it takes several times the memory."""
 
     id: str
@@ -83,12 +83,15 @@ class LiveFleet:
     def __init__(self, clock: Clock, events: Events) -> None:
         self._clock = clock
         self._events = events
+        self._listened_before_ms = 0
+        self._started_ms = clock.monotonic_ms()
         self._nodes: dict[str, LiveNode] = {}
         self._gone: dict[str, int] = {}
         self._forgot_gone_before = 0
         self._has_news = False
         self._version = 0
         self._changed: dict[str, LiveNode] = {}
+        self._published_nodes: list[LiveNode] = []
         self._frames: dict[int, bytes] = {}
         self._published = asyncio.Event()
         # Versions count from each start of the collector: an id of another start means nothing.
@@ -96,13 +99,22 @@ class LiveFleet:
 
     # --- coming in -------------------------------------------------------------------------
 
-    def restore(
-        self, rows: Iterable[tuple[NodeRow, LastOfBoot | None]], listened_until: int | None
-    ) -> None:
-        """Bring the fleet back as it was when the collector stopped listening."""
-        now_ms = self._clock.monotonic_ms()
+    def listened_ms(self) -> int:
+        """Return the listening clock: how long the collector has listened, over all its starts.
+
+        Silence is measured with it, so that only silence the collector could hear counts: its own
+        downtime makes no node offline.
+        """
+        return self._listened_before_ms + self._clock.monotonic_ms() - self._started_ms
+
+    def restore(self, rows: Iterable[tuple[NodeRow, LastOfBoot | None]], listened_ms: int) -> None:
+        """Bring the fleet back. ``listened_ms``: the listening clock as it was last noted."""
+        rows = list(rows)
+        # It is noted now and then; a node heard after the last note tells that it went further.
+        self._listened_before_ms = max([listened_ms, *(row.heard_ms for row, _ in rows)])
+        self._started_ms = self._clock.monotonic_ms()
         for row, last in rows:
-            silence_ms = rules.silence_at_start(row.last_seen, listened_until)
+            silence_ms = self._listened_before_ms - row.heard_ms
             node = LiveNode(
                 row.id,
                 row.name,
@@ -111,7 +123,7 @@ class LiveFleet:
                 row.host,
                 row.first_seen,
                 row.last_seen,
-                heard_ms=now_ms - silence_ms,
+                row.heard_ms,
                 status=rules.status(silence_ms, rules.expected_interval_s(row.host)),
                 boot_id=row.live_boot_id,
             )
@@ -121,14 +133,14 @@ class LiveFleet:
                 _show(node, row.last)
             self._nodes[row.id] = node
 
-    def heard(self, node_id: str, push: rules.Push, stored: Stored, received_at: int) -> None:
+    def heard(self, node_id: str, push: rules.Push, stored: Stored, receipt: Receipt) -> None:
         """Take note of a push that was stored."""
-        node = self._nodes.get(node_id) or self._added(node_id, received_at)
-        node.heard_ms = self._clock.monotonic_ms()
-        node.last_seen = max(node.last_seen, received_at)
+        node = self._nodes.get(node_id) or self._added(node_id, receipt)
+        node.heard_ms = receipt.heard_ms
+        node.last_seen = max(node.last_seen, receipt.received_at)
         if push.is_live and stored.accepted and _is_newer(node, push.snapshots[0], stored):
             self._take(node, push.snapshots[0], stored)
-        self._refresh_status(node, node.heard_ms)
+        self._refresh_status(node, self.listened_ms())
         self._touch(node)
 
     def edited(self, node_id: str, changes: NodeEdit) -> None:
@@ -155,7 +167,7 @@ class LiveFleet:
 
     def refresh_statuses(self) -> dict[str, Recorded]:
         """Let silence take its course; return what those that just went offline last told."""
-        now_ms = self._clock.monotonic_ms()
+        now_ms = self.listened_ms()
         went_offline: dict[str, Recorded] = {}
         for node in self._nodes.values():
             if self._refresh_status(node, now_ms):
@@ -180,11 +192,9 @@ class LiveFleet:
         """Make what changed since the last time a new version, and wake whoever waits for one."""
         if not self._has_news:
             return
-        before = self._version
         self._version += 1
         self._frames.clear()
-        # Nearly every client is at the version before: its frame needs no look at other nodes.
-        self._frames[before] = self._encoded(before, self._changed.values())
+        self._published_nodes = list(self._changed.values())
         self._changed = {}
         self._has_news = False
         self._published.set()
@@ -204,11 +214,16 @@ class LiveFleet:
     def _frame_since(self, seen: int) -> bytes:
         frame = self._frames.get(seen)
         if frame is None:
-            changed = (node for node in self._nodes.values() if node.changed_in > seen)
             if len(self._frames) >= _MAX_FRAMES:
                 self._frames.clear()  # clients at ever other versions must not fill the memory
-            frame = self._frames[seen] = self._encoded(seen, changed)
+            frame = self._frames[seen] = self._encoded(seen, self._changed_since(seen))
         return frame
+
+    def _changed_since(self, seen: int) -> Iterable[LiveNode]:
+        # Nearly every client is at the version before: its frame needs no look at other nodes.
+        if seen == self._version - 1:
+            return self._published_nodes
+        return (node for node in self._nodes.values() if node.changed_in > seen)
 
     def _encoded(self, seen: int, changed: Iterable[LiveNode]) -> bytes:
         frame = FleetFrame(
@@ -228,16 +243,16 @@ class LiveFleet:
 
     # --- changes ---------------------------------------------------------------------------
 
-    def _added(self, node_id: str, received_at: int) -> LiveNode:
+    def _added(self, node_id: str, receipt: Receipt) -> LiveNode:
         node = LiveNode(
             node_id,
             node_id,
             [],
             ephemeral=False,
             host=Host(),
-            first_seen=received_at,
-            last_seen=received_at,
-            heard_ms=self._clock.monotonic_ms(),
+            first_seen=receipt.received_at,
+            last_seen=receipt.received_at,
+            heard_ms=receipt.heard_ms,
             status=Status.ONLINE,
         )
         # It stays among the gone: a client that knew its namesake must forget that one first.
@@ -254,7 +269,7 @@ class LiveFleet:
             self._touch_facts(node)
         node.boot_id, node.seq = snapshot.boot_id, snapshot.seq
         node.latest_ts = history_rules.corrected(snapshot.ts, stored.clock_offset_ms)
-        node.values_json = codec.encode(snapshot.values)
+        node.values_json = stored.body
         node.card_values = rules.card_values(snapshot.values)
         value = snapshot.values.get(rules.SPARKLINE_METRIC)
         if value is not None:

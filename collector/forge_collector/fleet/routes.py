@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from forge_collector.access import store as access
 from forge_collector.clock import Clock
-from forge_collector.db import Database, Tx
+from forge_collector.db import Database
 from forge_collector.fleet import rules, store
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.http import problems
+from forge_collector.http.auth import revoked_meanwhile
 from forge_collector.http.problems import ProblemError, invalid, not_found
 from forge_collector.http.routing import (
     ADMIN,
@@ -102,6 +102,15 @@ class FleetRoutes:
                 streams=True,
             ),
             Route(
+                "GET",
+                "/api/nodes/{node_id}",
+                VIEWER,
+                self.node,
+                "One node, with its facts and latest values",
+                replies={200: Node},
+                problems=("not_found",),
+            ),
+            Route(
                 "PATCH",
                 "/api/nodes/{node_id}",
                 ADMIN,
@@ -129,11 +138,17 @@ class FleetRoutes:
             raise invalid("node_id", names.NODE_ID_HELP)
         push = _read_push(call.request.content_type, call.body)
         sent_at = _sent_at(call.request)
-        offset_ms = None if sent_at is None else received_at - sent_at
-        stored = await self._db.write(
-            lambda tx: store.ingest(tx, node_id, push, received_at, offset_ms)
+        receipt = store.Receipt(
+            received_at,
+            heard_ms=self._live.listened_ms(),
+            clock_offset_ms=None if sent_at is None else received_at - sent_at,
+            credential_id=call.principal.credential_id,
         )
-        self._live.heard(node_id, push, stored, received_at)
+        try:
+            stored = await self._db.write(lambda tx: store.ingest(tx, node_id, push, receipt))
+        except store.RevokedError:
+            raise revoked_meanwhile() from None
+        self._live.heard(node_id, push, stored, receipt)
         duplicates = len(push.snapshots) - stored.accepted
         self._telemetry.count_push(stored.accepted, duplicates, len(push.rejected))
         return json_response(
@@ -153,24 +168,32 @@ class FleetRoutes:
         frames = self._live.frames(last_event_id)
         return await self._streams.serve(call.request, call.principal, frames)
 
+    async def node(self, call: Call[None]) -> web.Response:
+        return self._node_response(call.path("node_id"))
+
     async def edit(self, call: Call[NodeEdit]) -> web.Response:
         node_id = call.path("node_id")
-        if not await self._db.write(lambda tx: store.edit(tx, node_id, call.body)):
-            raise _no_node(node_id)
+        try:
+            await self._db.write(lambda tx: store.edit(tx, node_id, call.body))
+        except store.NoSuchNodeError:
+            raise _no_node(node_id) from None
         self._live.edited(node_id, call.body)
-        return json_response(self._live.node(node_id))
+        return self._node_response(node_id)
 
     async def forget(self, call: Call[None]) -> web.Response:
         node_id = call.path("node_id")
-
-        def unit(tx: Tx) -> bool:
-            access.revoke_of_node(tx, node_id)
-            return store.forget(tx, node_id)
-
-        if not await self._db.write(unit):
-            raise _no_node(node_id)
+        try:
+            await self._db.write(lambda tx: store.forget(tx, node_id))
+        except store.NoSuchNodeError:
+            raise _no_node(node_id) from None
         self._live.forgotten(node_id)
         return empty()
+
+    def _node_response(self, node_id: str) -> web.Response:
+        node = self._live.node(node_id)
+        if node is None:
+            raise _no_node(node_id)
+        return json_response(node)
 
 
 def _read_push(content_type: str, body: bytes) -> rules.Push:

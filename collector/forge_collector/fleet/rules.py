@@ -68,16 +68,6 @@ def status(silence_ms: int, interval_s: int) -> Status:
     return Status.OFFLINE
 
 
-def silence_at_start(last_seen: int, listened_until: int | None) -> int:
-    """Return how long a node had been silent, in ms, when the collector stopped listening.
-
-    Only silence the collector could hear counts: its own downtime makes no node offline.
-    """
-    if listened_until is None:
-        return 0
-    return max(0, listened_until - last_seen)
-
-
 def expected_interval_s(host: Host) -> int:
     """Return the interval a node pushes at: ours, or its owner's where that is longer."""
     return max(PUSH_INTERVAL_S, host.interval_s)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
+from forge_collector.access import store as access
 from forge_collector.db import Tx
 from forge_collector.fleet import rules
 from forge_collector.history import store as history
@@ -15,16 +16,32 @@ from forge_collector.history.store import Recorded
 from forge_shared import codec
 from forge_shared.messages import Host, NodeEdit, Snapshot
 
-# The current stretch of listening, and where the one before it ended.
-_LISTENED_SINCE: Final = "listened_since"
-_LISTENED_UNTIL: Final = "listened_until"
-_LISTENED_BEFORE: Final = "listened_before"
-_SETTLED_MS: Final = 60_000  # whoever is silent for so long at the usual interval is offline
+_LISTENED_MS: Final = "listened_ms"
+
+
+class NoSuchNodeError(LookupError):
+    """There is no node with this id."""
+
+
+class RevokedError(Exception):
+    """The token was revoked after its request had begun."""
+
+
+class Receipt(NamedTuple):
+    """How a push came in. ``received_at``: Unix ms. ``heard_ms``: by the listening clock.
+    ``clock_offset_ms``: collector's clock minus the node's, if the push told.
+    ``credential_id``: of the token it came with."""
+
+    received_at: int
+    heard_ms: int
+    clock_offset_ms: int | None
+    credential_id: str
 
 
 class NodeRow(NamedTuple):
-    """A node as it is stored. ``live_boot_id``: the run of its agent whose snapshots are live.
-    ``last``: what was kept of it when it last went offline."""
+    """A node as it is stored. ``heard_ms``: when it was last heard, by the listening clock.
+    ``live_boot_id``: the run of its agent whose snapshots are live. ``last``: what was kept of it
+    when it last went offline."""
 
     id: str
     name: str
@@ -33,58 +50,58 @@ class NodeRow(NamedTuple):
     host: Host
     first_seen: int
     last_seen: int
+    heard_ms: int
     live_boot_id: str | None
     last: Recorded | None
 
 
 class Stored(NamedTuple):
-    """What became of a push. The last two are of a live push's boot, which is new when none of
-    its snapshots was live before, whether or not some were replayed."""
+    """What became of a push. The others are a live push's: whether none of its boot's snapshots
+    was live before, the boot's clock offset, and the values as they were stored."""
 
     accepted: int
-    is_new_node: bool
-    is_new_boot: bool
-    clock_offset_ms: int | None
+    is_new_boot: bool = False
+    clock_offset_ms: int | None = None
+    body: bytes = b""
 
 
-def ingest(
-    tx: Tx, node_id: str, push: rules.Push, received_at: int, clock_offset_ms: int | None
-) -> Stored:
+def ingest(tx: Tx, node_id: str, push: rules.Push, receipt: Receipt) -> Stored:
     """Store a push; what was stored before stays as it is, and counts as a duplicate.
 
-    ``clock_offset_ms``: collector's clock minus the node's, if the push told; only a live push
-    tells it of its own boot.
+    Raises RevokedError when the node was forgotten, and its token with it, while the push came in.
     """
-    is_new_node = _hear(tx, node_id, received_at)
+    _hear(tx, node_id, receipt)
+    if push.is_live:
+        return _ingest_live(tx, node_id, push.snapshots[0], receipt)
     accepted = 0
-    boot: history.Boot | None = None
     for boot_id, snapshots in _by_boot(push.snapshots).items():
         boot = history.open_boot(tx, node_id, boot_id)
-        if push.is_live:
-            boot = _with_offset(tx, boot, clock_offset_ms)
-        rows = (
-            history.Row(snapshot.seq, snapshot.ts, codec.encode(snapshot.values))
-            for snapshot in snapshots
-        )
-        accepted += history.append(tx, boot, rows, received_at)
-    if boot is None or not push.is_live:
-        return Stored(accepted, is_new_node, is_new_boot=False, clock_offset_ms=None)
-    snapshot = push.snapshots[0]
+        rows = [_row(snapshot) for snapshot in snapshots]
+        accepted += history.append(tx, boot, rows, receipt.received_at)
+    return Stored(accepted)
+
+
+def _ingest_live(tx: Tx, node_id: str, snapshot: Snapshot, receipt: Receipt) -> Stored:
+    boot = history.open_boot(tx, node_id, snapshot.boot_id)
+    # Only a live push tells the clock of its own boot: a replay is sent under a later one.
+    boot = _with_offset(tx, boot, receipt.clock_offset_ms)
+    row = _row(snapshot)
+    accepted = history.append(tx, boot, [row], receipt.received_at)
     is_new_boot = bool(accepted) and not boot.was_live
     if is_new_boot:
         history.set_live(tx, boot.boot)
         _set_live_boot(tx, node_id, snapshot.boot_id)
     if snapshot.host is not None:
         _set_host(tx, node_id, snapshot.host)
-    return Stored(accepted, is_new_node, is_new_boot, boot.clock_offset_ms)
+    return Stored(accepted, is_new_boot, boot.clock_offset_ms, row.body)
 
 
 def load(tx: Tx) -> list[NodeRow]:
     """Return every node."""
     rows = tx.execute(
         """
-        SELECT id, name, tags, ephemeral, host, first_seen, last_seen, live_boot_id,
-               last_ts, last_body
+        SELECT id, name, tags, ephemeral, host, first_seen, last_seen, heard_ms,
+               live_boot_id, last_ts, last_body
         FROM nodes ORDER BY id
         """
     )
@@ -99,68 +116,53 @@ def keep_last(tx: Tx, last_of_nodes: Mapping[str, Recorded]) -> None:
     )
 
 
-def edit(tx: Tx, node_id: str, changes: NodeEdit) -> bool:
-    """Change what people may change of a node; False when there is no such node."""
-    return (
-        tx.execute(
-            """
-            UPDATE nodes SET
-                name = COALESCE(:name, name),
-                tags = COALESCE(:tags, tags),
-                ephemeral = COALESCE(:ephemeral, ephemeral)
-            WHERE id = :id
-            """,
-            {
-                "id": node_id,
-                "name": None if changes.name is UNSET else changes.name,
-                "tags": None if changes.tags is UNSET else codec.encode(changes.tags).decode(),
-                "ephemeral": None if changes.ephemeral is UNSET else int(changes.ephemeral),
-            },
-        ).rowcount
-        == 1
+def edit(tx: Tx, node_id: str, changes: NodeEdit) -> None:
+    """Change what people may change of a node; raises NoSuchNodeError."""
+    edited = tx.execute(
+        """
+        UPDATE nodes SET
+            name = COALESCE(:name, name),
+            tags = COALESCE(:tags, tags),
+            ephemeral = COALESCE(:ephemeral, ephemeral)
+        WHERE id = :id
+        """,
+        {
+            "id": node_id,
+            "name": None if changes.name is UNSET else changes.name,
+            "tags": None if changes.tags is UNSET else codec.encode(changes.tags).decode(),
+            "ephemeral": None if changes.ephemeral is UNSET else int(changes.ephemeral),
+        },
     )
+    if edited.rowcount != 1:
+        raise NoSuchNodeError(node_id)
 
 
-def forget(tx: Tx, node_id: str) -> bool:
-    """Remove a node and cut its history loose; False when there is no such node."""
+def forget(tx: Tx, node_id: str) -> None:
+    """Remove a node and its tokens, and cut its history loose; raises NoSuchNodeError."""
+    access.revoke_of_node(tx, node_id)
     history.forget(tx, node_id)
-    return tx.execute("DELETE FROM nodes WHERE id = :id", {"id": node_id}).rowcount == 1
+    forgotten = tx.execute("DELETE FROM nodes WHERE id = :id", {"id": node_id})
+    if forgotten.rowcount != 1:
+        raise NoSuchNodeError(node_id)
 
 
-def begin_listening(tx: Tx) -> None:
-    """Begin a new stretch of listening, from the next ``set_listened_until`` on."""
-    before = listened_until(tx)
+def set_listened(tx: Tx, listened_ms: int) -> None:
+    """Keep how far the listening clock has come."""
     tx.execute(
-        "DELETE FROM collector WHERE key IN (:since, :until)",
-        {"since": _LISTENED_SINCE, "until": _LISTENED_UNTIL},
+        """
+        INSERT INTO collector (key, value) VALUES (:key, :value)
+        ON CONFLICT (key) DO UPDATE SET value = :value
+        """,
+        {"key": _LISTENED_MS, "value": listened_ms},
     )
-    if before is not None:
-        _note(tx, _LISTENED_BEFORE, before)
 
 
-def set_listened_until(tx: Tx, now_ms: int) -> None:
-    """Keep until when the collector is known to have listened."""
-    tx.execute(
-        "INSERT INTO collector (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING",
-        {"key": _LISTENED_SINCE, "value": now_ms},
-    )
-    _note(tx, _LISTENED_UNTIL, now_ms)
-
-
-def listened_until(tx: Tx) -> int | None:
-    """Return when the collector stopped listening, None when it never did.
-
-    A stretch so short that the agents may not have come back in it counts as if it had followed
-    the one before without a gap: the time between them was the collector's silence, not theirs.
-    """
-    noted: dict[str, int] = dict(tx.execute("SELECT key, value FROM collector").fetchall())
-    before, until = noted.get(_LISTENED_BEFORE), noted.get(_LISTENED_UNTIL)
-    if until is None:
-        return before
-    stretch_ms = until - noted[_LISTENED_SINCE]
-    if before is None or stretch_ms >= _SETTLED_MS:
-        return until
-    return before + max(0, stretch_ms)
+def listened(tx: Tx) -> int:
+    """Return how far the listening clock is known to have come, in ms."""
+    row = tx.execute(
+        "SELECT value FROM collector WHERE key = :key", {"key": _LISTENED_MS}
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _node_row(  # noqa: PLR0917  the columns of load's statement
@@ -171,6 +173,7 @@ def _node_row(  # noqa: PLR0917  the columns of load's statement
     host: str,
     first_seen: int,
     last_seen: int,
+    heard_ms: int,
     live_boot_id: str | None,
     last_ts: int | None,
     last_body: bytes | None,
@@ -183,36 +186,33 @@ def _node_row(  # noqa: PLR0917  the columns of load's statement
         codec.decode(host.encode(), Host),
         first_seen,
         last_seen,
+        heard_ms,
         live_boot_id,
         None if last_ts is None or last_body is None else Recorded(last_ts, last_body),
     )
 
 
-def _note(tx: Tx, key: str, value: int) -> None:
-    tx.execute(
-        """
-        INSERT INTO collector (key, value) VALUES (:key, :value)
-        ON CONFLICT (key) DO UPDATE SET value = :value
-        """,
-        {"key": key, "value": value},
-    )
-
-
-def _hear(tx: Tx, node_id: str, received_at: int) -> bool:
-    """Note that a node was heard; True when it never was before."""
+def _hear(tx: Tx, node_id: str, receipt: Receipt) -> None:
+    """Note that a node was heard, and add it if it never was before."""
     heard = tx.execute(
-        "UPDATE nodes SET last_seen = :now WHERE id = :id", {"id": node_id, "now": received_at}
+        "UPDATE nodes SET last_seen = :received_at, heard_ms = :heard_ms WHERE id = :id",
+        {"id": node_id, "received_at": receipt.received_at, "heard_ms": receipt.heard_ms},
     )
     if heard.rowcount == 1:
-        return False
+        return
+    if not access.exists(tx, receipt.credential_id):
+        raise RevokedError
     tx.execute(
         """
-        INSERT INTO nodes (id, name, tags, ephemeral, host, first_seen, last_seen)
-        VALUES (:id, :id, '[]', 0, '{}', :now, :now)
+        INSERT INTO nodes (id, name, tags, ephemeral, host, first_seen, last_seen, heard_ms)
+        VALUES (:id, :id, '[]', 0, '{}', :received_at, :received_at, :heard_ms)
         """,
-        {"id": node_id, "now": received_at},
+        {"id": node_id, "received_at": receipt.received_at, "heard_ms": receipt.heard_ms},
     )
-    return True
+
+
+def _row(snapshot: Snapshot) -> history.Row:
+    return history.Row(snapshot.seq, snapshot.ts, codec.encode(snapshot.values))
 
 
 def _by_boot(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:

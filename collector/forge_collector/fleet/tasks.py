@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 
-from forge_collector.clock import Clock
 from forge_collector.db import Database, DatabaseError, Tx
 from forge_collector.fleet import rules, store
 from forge_collector.fleet.live import LiveFleet
@@ -23,14 +22,10 @@ _log = structlog.get_logger()
 async def restore(live: LiveFleet, db: Database) -> None:
     """Bring the live fleet back from the store."""
 
-    def query(tx: Tx) -> tuple[list[tuple[store.NodeRow, LastOfBoot | None]], int | None]:
-        return [(row, _last(tx, row)) for row in store.load(tx)], store.listened_until(tx)
+    def query(tx: Tx) -> tuple[list[tuple[store.NodeRow, LastOfBoot | None]], int]:
+        return [(row, _last(tx, row)) for row in store.load(tx)], store.listened(tx)
 
     live.restore(*await db.read(query))
-    try:
-        await db.write(store.begin_listening)
-    except DatabaseError as error:
-        _log.warning("noting that the collector listens failed", error=str(error))
 
 
 async def publish_forever(live: LiveFleet) -> None:
@@ -53,15 +48,19 @@ async def _keep_last(db: Database, last_of_nodes: dict[str, Recorded]) -> None:
         _log.warning("keeping what nodes last told failed", error=str(error))
 
 
-async def note_listening(db: Database, clock: Clock) -> None:
-    """Keep until when the collector listened: after a restart, only silence before it counts."""
+async def note_listening(live: LiveFleet, db: Database) -> None:
+    """Keep how far the listening clock has come, so that it goes on there after a restart."""
     while True:
-        now_ms = clock.now_ms()
-        try:
-            await db.write(lambda tx: store.set_listened_until(tx, now_ms))  # noqa: B023  awaited
-        except DatabaseError as error:
-            _log.warning("noting that the collector listens failed", error=str(error))
+        await note_listened(live, db)
         await asyncio.sleep(_LISTENED_PERIOD_S)
+
+
+async def note_listened(live: LiveFleet, db: Database) -> None:
+    listened_ms = live.listened_ms()
+    try:
+        await db.write(lambda tx: store.set_listened(tx, listened_ms))
+    except DatabaseError as error:
+        _log.warning("noting how long the collector listened failed", error=str(error))
 
 
 def _last(tx: Tx, row: store.NodeRow) -> LastOfBoot | None:

@@ -27,6 +27,9 @@ class Authenticator(Protocol):
 
     def by_session(self, text: str) -> Principal | None: ...
 
+    def is_valid(self, principal: Principal) -> bool:
+        """Tell whether one who was authenticated before still is."""
+
 
 def cookie_name(port: int) -> str:
     """Cookies of one host are shared by all its ports: two collectors must not share a name."""
@@ -53,7 +56,21 @@ def identify(request: web.Request, authenticator: Authenticator, cookie: str) ->
             "`Authorization: Bearer TOKEN`."
         )
     if principal is None:
-        raise ProblemError(
-            "unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="forge-fleet"'}
-        )
+        raise _unauthenticated(detail)
     return principal
+
+
+def check_still_valid(principal: Principal, authenticator: Authenticator) -> None:
+    """Raise ProblemError 401 when a caller was revoked since it was identified."""
+    if not authenticator.is_valid(principal):
+        raise revoked_meanwhile()
+
+
+def revoked_meanwhile() -> ProblemError:
+    return _unauthenticated("Your token or session was revoked meanwhile; nothing was changed.")
+
+
+def _unauthenticated(detail: str) -> ProblemError:
+    return ProblemError(
+        "unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="forge-fleet"'}
+    )

@@ -1,9 +1,8 @@
-"""Bounds on what a caller can make the collector hold: bodies, slow bodies, guesses, sockets."""
+"""Bounds on what a caller can make the collector hold: bodies, slow bodies, guesses."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Final
 
 from aiohttp import web
@@ -11,7 +10,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from forge_collector.http.problems import ProblemError, too_large
 
-HEAD_TIMEOUT_S: Final = 30.0
 BODY_TIMEOUT_S: Final = 30.0
 _MAX_ADDRESSES: Final = 4096
 
@@ -25,6 +23,8 @@ async def read_body(request: web.Request, limit_bytes: int) -> bytes:
     if request.content_length is not None and request.content_length > limit_bytes:
         raise too_large(limit_bytes)
     try:
+        if request.content.is_eof():  # it came with its head, as nearly all do: no timer needed
+            return await _read(request, limit_bytes)
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await _read(request, limit_bytes)
     except TimeoutError:
@@ -81,69 +81,3 @@ class AttemptLimiter:
         """Return an attempt that turned out well: it was no guess."""
         if (bucket := self._buckets.get(address)) is not None:
             self._buckets[address] = (min(self._capacity, bucket[0] + 1), bucket[1])
-
-
-def bound_first_heads(server: web.Server) -> None:
-    """Close connections on which no whole request head arrives in time.
-
-    aiohttp's keep-alive timeout does so from the second request on.
-    """
-    waiting: dict[object, asyncio.TimerHandle] = {}
-    made, lost, serve = server.connection_made, server.connection_lost, server.request_handler
-
-    def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        made(handler, transport)
-        loop = asyncio.get_running_loop()
-        waiting[handler] = loop.call_later(HEAD_TIMEOUT_S, transport.abort)
-
-    def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        lost(handler, exc)
-        stop_waiting(handler)
-
-    async def request_handler(request: web.BaseRequest) -> web.StreamResponse:
-        stop_waiting(request.protocol)
-        return await serve(request)
-
-    def stop_waiting(handler: object) -> None:
-        if (timer := waiting.pop(handler, None)) is not None:
-            timer.cancel()
-
-    # See bound_connections: there is no hook.
-    server.connection_made = connection_made  # type: ignore[method-assign]
-    server.connection_lost = connection_lost  # type: ignore[method-assign]
-    server.request_handler = request_handler
-
-
-def bound_connections(server: web.Server, per_address: int) -> None:
-    """Close connections beyond this many from one address as they are accepted.
-
-    Loopback is exempt: a proxy in front speaks for everybody.
-    """
-    bound_first_heads(server)
-    open_by_address: Counter[str] = Counter()
-    made, lost = server.connection_made, server.connection_lost
-    address_of: dict[web.RequestHandler, str] = {}
-
-    def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        made(handler, transport)
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
-        if not address or address == "::1" or address.startswith("127."):
-            return
-        if open_by_address[address] >= per_address:
-            transport.abort()
-            return
-        open_by_address[address] += 1
-        address_of[handler] = address
-
-    def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        lost(handler, exc)
-        address = address_of.pop(handler, None)
-        if address is not None:
-            open_by_address[address] -= 1
-            if not open_by_address[address]:
-                del open_by_address[address]
-
-    # aiohttp offers no hook for an accepted connection, and its runner makes the server itself.
-    server.connection_made = connection_made  # type: ignore[method-assign]
-    server.connection_lost = connection_lost  # type: ignore[method-assign]

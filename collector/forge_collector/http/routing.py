@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from aiohttp import web
 
 from forge_collector.http import problems
-from forge_collector.http.auth import Authenticator, Principal, identify
+from forge_collector.http.auth import Authenticator, Principal, check_still_valid, identify
 from forge_collector.http.limits import read_body
 from forge_collector.http.problems import ProblemError
 from forge_shared import codec
@@ -90,9 +90,9 @@ def _served(
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = _admitted(route, request, authenticator, cookie)
         body = await _decoded(route, request)
-        if body is not None:
+        if body is not None and route.roles:
             # A body may take half a minute to arrive; who was revoked meanwhile changes nothing.
-            principal = _admitted(route, request, authenticator, cookie)
+            check_still_valid(principal, authenticator)
         return await route.handler(Call(request, principal, body))
 
     return serve

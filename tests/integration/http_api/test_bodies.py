@@ -12,10 +12,19 @@ from functools import lru_cache
 
 import pytest
 
-from forge_collector.http import limits
+from forge_collector.access.rules import SESSION_LIFETIME_MS
+from forge_collector.http import connections, limits
 from forge_shared.codec import MAX_BODY_BYTES
-from forge_shared.messages import IngestReply
-from tests.integration.http_api.running import ADMIN, JSON, NDJSON, Answer, Headers, Server
+from forge_shared.messages import IngestReply, Node
+from tests.integration.http_api.running import (
+    ADMIN,
+    JSON,
+    NDJSON,
+    Answer,
+    Headers,
+    Server,
+    bearer,
+)
 
 PATH = "/api/ingest/n1"
 MIB = 1024 * 1024
@@ -134,7 +143,7 @@ async def test_a_slow_body_is_given_up(server: Server, monkeypatch: pytest.Monke
 async def test_a_slow_head_is_given_up(
     server: Server, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(limits, "HEAD_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.collector.port)
     writer.write(sent)
     async with asyncio.timeout(5):
@@ -146,7 +155,7 @@ async def test_a_slow_head_is_given_up(
 async def test_a_connection_that_asked_once_may_rest(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.collector.port)
     for _ in range(2):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -156,6 +165,38 @@ async def test_a_connection_that_asked_once_may_rest(
         await asyncio.sleep(0.2)
     writer.close()
     await writer.wait_closed()
+
+
+@pytest.mark.parametrize("by", ["token", "session", "expired session"])
+async def test_who_is_revoked_while_the_body_arrives_changes_nothing(
+    server: Server, by: str
+) -> None:
+    await server.push(await server.node())
+    token = await server.mint(role="admin", name="an admin")
+    headers: Headers = bearer(token.token)
+    if by != "token":
+        headers = server.with_session(await server.sign_in(secret=token.token))
+    begun, arriving = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"name":'
+        begun.set()
+        await arriving.wait()
+        yield b'"mine"}'
+
+    edit = asyncio.ensure_future(
+        server.call("PATCH", "/api/nodes/n1", {"Content-Type": JSON, **headers}, data=slowly())
+    )
+    await begun.wait()
+    # The body is being waited for, so who called is known: another request was answered since.
+    assert (await server.get("/api/whoami", headers)).status == 200
+    if by == "expired session":
+        server.clock.advance(SESSION_LIFETIME_MS)
+    else:  # a session ends with the token it was had for
+        assert (await server.call("DELETE", f"/api/tokens/{token.id}", ADMIN)).status == 204
+    arriving.set()
+    assert "revoked" in (await edit).problem("unauthenticated").detail
+    assert (await server.get("/api/nodes/n1")).as_(Node).name == "n1"
 
 
 async def test_a_client_that_leaves_in_mid_body_stores_nothing(server: Server) -> None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from forge_collector.history.tasks import prune
-from forge_shared.messages import Fleet, Node, NodeSnapshot, Status, Tokens
-from tests.integration.http_api.running import ADMIN, BOOT_2, JSON, Server, running
+from forge_shared.messages import Fleet, IngestReply, Node, NodeSnapshot, Status, Tokens, Whoami
+from tests.integration.http_api.running import (
+    ADMIN,
+    BOOT_2,
+    JSON,
+    PATIENCE_S,
+    Answer,
+    Server,
+    running,
+    until,
+)
 from tests.unit.fleet.manual_clock import ManualClock
 
 
@@ -22,8 +33,34 @@ async def statuses(server: Server) -> dict[str, Status]:
     return {node.id: node.status for node in fleet.nodes}
 
 
-async def edit(server: Server, changes: object, node_id: str = "n1") -> Any:
+async def edit(server: Server, changes: object, node_id: str = "n1") -> Answer:
     return await server.call("PATCH", f"/api/nodes/{node_id}", ADMIN, json=changes)
+
+
+@asynccontextmanager
+async def writer_busy(server: Server) -> AsyncIterator[None]:
+    """Keep the writer busy for as long as the block lasts; what is queued is then run in order."""
+    begun, done = threading.Event(), threading.Event()
+
+    def unit(_tx: object) -> None:
+        begun.set()
+        assert done.wait(PATIENCE_S)
+
+    busy = asyncio.ensure_future(server.collector.db.write(unit))
+    try:
+        await until(begun.is_set)
+        yield
+    finally:
+        done.set()
+        await busy
+
+
+async def queued(server: Server, call: Coroutine[Any, Any, Answer]) -> asyncio.Future[Answer]:
+    """Send a request, and return once what it writes waits for the writer."""
+    before = server.collector.db.waiting
+    answer = asyncio.ensure_future(call)
+    await until(lambda: server.collector.db.waiting > before)
+    return answer
 
 
 async def test_an_empty_fleet(server: Server) -> None:
@@ -82,6 +119,56 @@ async def test_a_restart_raises_no_false_offline(tmp_path: Path, clock: ManualCl
         assert await statuses(server) == {"n1": Status.OFFLINE}
         assert (await server.push(token, 4)).status == 200
         assert await statuses(server) == {"n1": Status.ONLINE}
+
+
+@pytest.mark.parametrize("restarts", [1, 2, 9])
+@pytest.mark.parametrize("down_ms", [0, 3_600_000, -3_600_000])
+async def test_silence_is_exact_over_any_number_of_restarts(
+    tmp_path: Path, clock: ManualClock, restarts: int, down_ms: int
+) -> None:
+    """However close together, however long, and even if the wall clock is set back meanwhile."""
+    async with running(tmp_path, clock) as server:
+        await server.push(await server.node())
+        clock.advance(1_000)
+    for _ in range(restarts):
+        clock = ManualClock(clock.unix_ms + down_ms)  # the other clock counts from its start
+        async with running(tmp_path, clock) as server:
+            assert await statuses(server) == {"n1": Status.ONLINE}
+            clock.advance(1_000)
+            assert await statuses(server) == {"n1": Status.ONLINE}
+    listened_ms = (1 + restarts) * 1_000
+    clock = ManualClock(clock.unix_ms + down_ms)
+    async with running(tmp_path, clock) as server:
+        for silent_ms, expected in [
+            (14_999, Status.ONLINE),
+            (15_000, Status.DEGRADED),
+            (60_000, Status.DEGRADED),
+            (60_001, Status.OFFLINE),
+        ]:
+            clock.advance(silent_ms - listened_ms)
+            listened_ms = silent_ms
+            assert await statuses(server) == {"n1": expected}
+    async with running(tmp_path, ManualClock(clock.unix_ms + down_ms)) as server:
+        assert await statuses(server) == {"n1": Status.OFFLINE}
+
+
+async def test_one_node_is_as_the_fleet_lists_it(server: Server) -> None:
+    token = await server.node()
+    await server.push(token, host={"hostname": "nas", "os": "Debian"})
+    await server.push(await server.node("n2"), node_id="n2")
+    nodes = (await server.get("/api/fleet")).as_(Fleet).nodes
+    assert [node.id for node in nodes] == ["n1", "n2"]
+    for node in nodes:
+        assert (await server.get(f"/api/nodes/{node.id}")).as_(Node) == node
+    await edit(server, {"name": "the NAS", "tags": ["home"]})
+    server.clock.advance(60_001)
+    await server.push(await server.node("n2"), 1, node_id="n2")
+    server.collector.live.refresh_statuses()
+    node = (await server.get("/api/nodes/n1", await server.viewer())).as_(Node)
+    assert (node.name, node.tags, node.status) == ("the NAS", ["home"], Status.OFFLINE)
+    assert node.latest is not None
+    assert node.latest.values == server.snapshot()["values"]
+    assert (await server.get("/api/nodes/n2")).as_(Node).status is Status.ONLINE
 
 
 async def test_an_edit_changes_what_it_names(server: Server) -> None:
@@ -143,6 +230,7 @@ async def test_a_misspelt_field_is_named(server: Server) -> None:
 @pytest.mark.parametrize("node_id", ["unknown", "%00", "%ff", "a%2Fb", "%F0%9F%92%A9", "x" * 4000])
 async def test_an_unknown_node_is_not_found(server: Server, node_id: str) -> None:
     (await edit(server, {"name": "x"}, node_id)).problem("not_found")
+    (await server.get(f"/api/nodes/{node_id}")).problem("not_found")
     (await server.call("DELETE", f"/api/nodes/{node_id}", ADMIN)).problem("not_found")
     (await server.get(f"/api/nodes/{node_id}/snapshot")).problem("not_found")
 
@@ -155,6 +243,7 @@ async def test_forgetting_takes_node_tokens_and_history(server: Server) -> None:
     # Its tokens stop at once.
     for former in (token, second):
         (await server.push(former, 1)).problem("unauthenticated")
+    (await server.get("/api/nodes/n1")).problem("not_found")
     (await server.get("/api/nodes/n1/snapshot")).problem("not_found")
     assert list(await statuses(server)) == ["n2"]
     tokens = (await server.get("/api/tokens")).as_(Tokens).tokens
@@ -189,6 +278,50 @@ async def test_a_push_on_its_way_does_not_bring_a_forgotten_node_back(server: Se
     arriving.set()
     (await push).problem("unauthenticated")
     assert await statuses(server) == {}
+
+
+async def test_a_push_behind_the_forgetting_does_not_bring_the_node_back(server: Server) -> None:
+    """Its token was still good as it came in: only the store knows that the node is going."""
+    token = await server.node()
+    await server.push(token, 0)
+    async with writer_busy(server):
+        forgetting = await queued(server, server.call("DELETE", "/api/nodes/n1", ADMIN))
+        edit_after = await queued(server, edit(server, {"name": "nas"}))
+        push = await queued(server, server.push(token, 1))
+        replay = await queued(server, server.replay(token, [server.line(2)]))
+    assert (await forgetting).status == 204
+    (await edit_after).problem("not_found")
+    for answer in (await push, await replay):
+        assert "revoked" in answer.problem("unauthenticated").detail
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert await statuses(server) == {}
+    (await server.get("/api/nodes/n1/snapshot")).problem("not_found")
+    (await server.push(token, 3)).problem("unauthenticated")
+
+
+async def test_a_push_ahead_of_the_forgetting_is_taken_and_forgotten(server: Server) -> None:
+    token = await server.node()
+    async with writer_busy(server):
+        push = await queued(server, server.push(token, 0))
+        edit_before = await queued(server, edit(server, {"name": "nas"}))
+        forgetting = await queued(server, server.call("DELETE", "/api/nodes/n1", ADMIN))
+    assert (await push).as_(IngestReply).accepted == 1
+    assert (await edit_before).as_(Node).name == "nas"
+    assert (await forgetting).status == 204
+    assert await statuses(server) == {}
+
+
+async def test_to_forget_a_node_that_never_pushed_changes_nothing(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running(tmp_path, clock) as before:
+        token = await before.node()
+        (await before.call("DELETE", "/api/nodes/n1", ADMIN)).problem("not_found")
+        assert (await before.get("/api/whoami", token)).as_(Whoami).node_id == "n1"
+    async with running(tmp_path, clock) as server:
+        assert len((await server.get("/api/tokens")).as_(Tokens).tokens) == 1
+        assert (await server.push(token)).status == 200
+        assert await statuses(server) == {"n1": Status.ONLINE}
 
 
 async def test_a_forgotten_node_may_come_back_as_a_new_one(server: Server) -> None:

@@ -100,7 +100,14 @@ async def test_every_reference_leads_somewhere(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/fleet", "/api/nodes/n1/snapshot", "/api/tokens", "/api/sessions", "/api/whoami"],
+    [
+        "/api/fleet",
+        "/api/nodes/n1",
+        "/api/nodes/n1/snapshot",
+        "/api/tokens",
+        "/api/sessions",
+        "/api/whoami",
+    ],
 )
 async def test_real_answers_match_it(server: Server, path: str) -> None:
     await server.push(await server.node(), host={"os": "Debian"})

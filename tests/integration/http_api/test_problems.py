@@ -30,7 +30,7 @@ def test_every_kind_answers_with_its_status(code: str) -> None:
         ("GET", "/api/fleet/", "not_found"),
         ("GET", "/assets/../../etc/passwd", "not_found"),
         ("GET", "/%2e%2e/%2e%2e/etc/passwd", "not_found"),
-        ("GET", "/api/nodes/n1", "method_not_allowed"),
+        ("POST", "/api/nodes/n1", "method_not_allowed"),
         ("PUT", "/api/fleet", "method_not_allowed"),
         ("TRACE", "/api/fleet", "method_not_allowed"),
         ("POST", "/", "method_not_allowed"),

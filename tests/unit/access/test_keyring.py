@@ -46,6 +46,11 @@ def session(role: Role = Role.ADMIN) -> Minted:
     return rules.mint_session(role, None, START_MS)
 
 
+def valid(keyring: Keyring, principal: Principal | None) -> bool:
+    assert principal is not None
+    return keyring.is_valid(principal)
+
+
 def test_the_admin_secret_is_admin(keyring: Keyring) -> None:
     assert keyring.by_token(SECRET) == Principal(ADMIN_SECRET_ID, Role.ADMIN, None)
 
@@ -128,6 +133,34 @@ def test_a_forgotten_nodes_tokens_end_and_no_others(keyring: Keyring, revoked: l
     keyring.drop_of_node(NodeForgotten("n1"))
     assert revoked == [token.credential.id for token in tokens[:2]]
     assert [keyring.by_token(token.text) is None for token in tokens] == [True, True, False, False]
+
+
+def test_who_was_let_in_stays_valid_until_revoked(keyring: Keyring) -> None:
+    one, other = node_token(), node_token()
+    keyring.load([one.credential, other.credential])
+    principals = [keyring.by_token(text) for text in (one.text, other.text, SECRET)]
+    assert [valid(keyring, principal) for principal in principals] == [True, True, True]
+    keyring.drop([one.credential.id])
+    assert [valid(keyring, principal) for principal in principals] == [False, True, True]
+    keyring.drop_of_node(NodeForgotten("n1"))
+    assert [valid(keyring, principal) for principal in principals] == [False, False, True]
+
+
+def test_who_was_let_in_stays_valid_until_the_session_expires(
+    keyring: Keyring, clock: ManualClock
+) -> None:
+    browser = session()
+    keyring.add(browser.credential)
+    principal = keyring.by_session(browser.text)
+    clock.advance(SESSION_LIFETIME_MS - 1)
+    assert valid(keyring, principal)
+    clock.advance(1)
+    assert not valid(keyring, principal)
+
+
+@pytest.mark.parametrize("credential_id", ["", "unknown"])
+def test_whom_the_keyring_never_knew_is_not_valid(keyring: Keyring, credential_id: str) -> None:
+    assert not keyring.is_valid(Principal(credential_id, Role.ADMIN, None))
 
 
 def test_of_kind_lists_that_kind_alone(keyring: Keyring) -> None:

@@ -6,7 +6,8 @@ from collections import defaultdict
 
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.fleet.rules import Push
-from forge_collector.fleet.store import Stored
+from forge_collector.fleet.store import Receipt, Stored
+from forge_shared import codec
 from forge_shared.messages import Host, Snapshot
 from tests.unit.fleet.manual_clock import ManualClock
 
@@ -60,15 +61,18 @@ class Feed:
         self._live.forgotten(node_id)
 
     def _heard(self, node_id: str, push: Push, offset_ms: int | None) -> None:
-        is_new_node = not any(known == node_id for known, _ in self._seqs)
         accepted = 0
         for snapshot in push.snapshots:
             seqs = self._seqs[node_id, snapshot.boot_id]
             accepted += snapshot.seq not in seqs
             seqs.add(snapshot.seq)
-        boot = (node_id, push.snapshots[0].boot_id)
-        is_new_boot = push.is_live and bool(accepted) and boot not in self._were_live
-        if is_new_boot:
-            self._were_live.add(boot)
-        stored = Stored(accepted, is_new_node, is_new_boot, offset_ms)
-        self._live.heard(node_id, push, stored, self._clock.now_ms())
+        receipt = Receipt(self._clock.now_ms(), self._live.listened_ms(), offset_ms, "a token")
+        stored = Stored(accepted)
+        if push.is_live:
+            (snapshot,) = push.snapshots
+            boot = (node_id, snapshot.boot_id)
+            is_new_boot = bool(accepted) and boot not in self._were_live
+            if is_new_boot:
+                self._were_live.add(boot)
+            stored = Stored(accepted, is_new_boot, offset_ms, codec.encode(snapshot.values))
+        self._live.heard(node_id, push, stored, receipt)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from forge_collector.events import Event, NodeAdded, NodeForgotten, NodeStatusChanged
+from forge_collector.events import Event, Events, NodeAdded, NodeForgotten, NodeStatusChanged
+from forge_collector.fleet import rules
 from forge_collector.fleet.live import LiveFleet
-from forge_collector.fleet.store import NodeRow
+from forge_collector.fleet.store import NodeRow, Receipt, Stored
 from forge_collector.history.store import LastOfBoot, Recorded
 from forge_shared.messages import Host, NodeEdit, Point, Status
 from tests.unit.fleet.feeding import Feed, boot_id
 from tests.unit.fleet.manual_clock import START_MS, ManualClock
 
 ONLINE, DEGRADED, OFFLINE = Status.ONLINE, Status.DEGRADED, Status.OFFLINE
+LISTENED_MS = 5_000_000
 
 
 def latest(live: LiveFleet, node_id: str = "n1") -> Point:
@@ -28,7 +32,7 @@ def status(live: LiveFleet, node_id: str = "n1") -> Status:
     return node.status
 
 
-def row(last_seen: int = START_MS, last: Recorded | None = None) -> NodeRow:
+def row(heard_ms: int = LISTENED_MS, last: Recorded | None = None) -> NodeRow:
     return NodeRow(
         id="n1",
         name="name",
@@ -36,7 +40,8 @@ def row(last_seen: int = START_MS, last: Recorded | None = None) -> NodeRow:
         ephemeral=True,
         host=Host(),
         first_seen=5,
-        last_seen=last_seen,
+        last_seen=START_MS,
+        heard_ms=heard_ms,
         live_boot_id=boot_id(1),
         last=last,
     )
@@ -208,7 +213,7 @@ def test_counts_by_status(live: LiveFleet, feed: Feed, clock: ManualClock) -> No
 
 def test_restored_as_it_was(live: LiveFleet, heard_events: list[Event]) -> None:
     recorded = [Recorded(START_MS + seq, b'{"cpu.pct":%d}' % seq) for seq in range(30)]
-    live.restore([(row(), LastOfBoot(29, None, recorded))], listened_until=START_MS)
+    live.restore([(row(), LastOfBoot(29, None, recorded))], LISTENED_MS)
     node = live.node("n1")
     assert node is not None
     assert (node.name, node.tags, node.ephemeral, node.first_seen) == ("name", ["t"], True, 5)
@@ -217,7 +222,7 @@ def test_restored_as_it_was(live: LiveFleet, heard_events: list[Event]) -> None:
 
 
 def test_a_node_without_a_snapshot_left_is_restored_too(live: LiveFleet) -> None:
-    live.restore([(row(), None)], listened_until=START_MS)
+    live.restore([(row(), None)], LISTENED_MS)
     node = live.node("n1")
     assert node is not None
     assert node.latest is None
@@ -225,19 +230,27 @@ def test_a_node_without_a_snapshot_left_is_restored_too(live: LiveFleet) -> None
 
 def test_what_it_last_told_outlives_its_history(live: LiveFleet) -> None:
     last = Recorded(START_MS - 10**9, b'{"cpu.pct":7.5}')
-    live.restore([(row(last=last), None)], listened_until=START_MS)
+    live.restore([(row(last=last), None)], LISTENED_MS)
     assert latest(live) == Point(START_MS - 10**9, {"cpu.pct": 7.5})
 
 
 @pytest.mark.parametrize(
-    ("silent_ms", "expected"), [(0, ONLINE), (15_000, DEGRADED), (60_001, OFFLINE)]
+    ("silent_ms", "expected"),
+    [
+        (0, ONLINE),
+        (14_999, ONLINE),
+        (15_000, DEGRADED),
+        (60_000, DEGRADED),
+        (60_001, OFFLINE),
+        (LISTENED_MS, OFFLINE),
+    ],
 )
 def test_downtime_of_the_collector_makes_nobody_offline(
     live: LiveFleet, clock: ManualClock, heard_events: list[Event], silent_ms: int, expected: Status
 ) -> None:
     """However long it was down, only the silence before that counts."""
     clock.advance(86_400_000)
-    live.restore([(row(last_seen=START_MS - silent_ms), None)], listened_until=START_MS)
+    live.restore([(row(heard_ms=LISTENED_MS - silent_ms), None)], LISTENED_MS)
     assert status(live) is expected
     live.refresh_statuses()
     assert status(live) is expected
@@ -247,16 +260,95 @@ def test_downtime_of_the_collector_makes_nobody_offline(
 def test_silence_goes_on_after_a_restart(
     live: LiveFleet, clock: ManualClock, heard_events: list[Event]
 ) -> None:
-    live.restore([(row(last_seen=START_MS - 10_000), None)], listened_until=START_MS)
-    clock.advance(5_000)
+    live.restore([(row(heard_ms=LISTENED_MS - 10_000), None)], LISTENED_MS)
+    clock.advance(4_999)
+    live.refresh_statuses()
+    assert status(live) is ONLINE
+    clock.advance(1)
     live.refresh_statuses()
     assert status(live) is DEGRADED
     assert changes_of(heard_events) == [(ONLINE, DEGRADED)]
 
 
+def test_the_listening_clock_goes_on_where_it_was(live: LiveFleet, clock: ManualClock) -> None:
+    clock.advance(86_400_000)
+    live.restore([], LISTENED_MS)
+    assert live.listened_ms() == LISTENED_MS
+    clock.advance(7)
+    assert live.listened_ms() == LISTENED_MS + 7
+    clock.set_wall(START_MS - 10**9)
+    assert live.listened_ms() == LISTENED_MS + 7
+
+
+def test_a_new_collector_begins_to_listen_at_0(clock: ManualClock) -> None:
+    clock.advance(86_400_000)
+    fleet = LiveFleet(clock, Events())
+    assert fleet.listened_ms() == 0
+    fleet.restore([], 0)
+    assert fleet.listened_ms() == 0
+
+
+def test_a_node_heard_after_the_clock_was_noted_tells_how_far_it_went(
+    live: LiveFleet, clock: ManualClock
+) -> None:
+    """After kill -9 the note is some seconds old; nobody was heard in the future."""
+    one = row(heard_ms=LISTENED_MS - 60_000)
+    other = row(heard_ms=LISTENED_MS + 3_000)._replace(id="n2")
+    live.restore(iter([(one, None), (other, None)]), LISTENED_MS)
+    assert live.listened_ms() == LISTENED_MS + 3_000
+    assert (status(live, "n1"), status(live, "n2")) == (OFFLINE, ONLINE)
+    clock.advance(14_999)
+    live.refresh_statuses()
+    assert status(live, "n2") is ONLINE
+    clock.advance(1)
+    live.refresh_statuses()
+    assert status(live, "n2") is DEGRADED
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 10**10)), min_size=1, max_size=12),
+    st.booleans(),
+)
+def test_silence_is_what_was_listened_over_any_number_of_restarts(
+    runs: list[tuple[int, int]], has_a_long_interval: bool
+) -> None:
+    """A run listens for so long, then the collector is down for so long."""
+    host = Host(interval_s=60) if has_a_long_interval else Host()
+    heard_ms = listened_ms = LISTENED_MS
+    for listens_ms, down_ms in runs:
+        clock = ManualClock(START_MS + down_ms)
+        clock.elapsed_ms = down_ms % 1_000_003  # it counts from anywhere
+        fleet = LiveFleet(clock, Events())
+        fleet.restore([(row(heard_ms)._replace(host=host), None)], listened_ms)
+        clock.advance(listens_ms)
+        fleet.refresh_statuses()
+        listened_ms = fleet.listened_ms()
+    silence_ms = sum(listens_ms for listens_ms, _ in runs)
+    assert listened_ms == LISTENED_MS + silence_ms
+    assert status(fleet) is rules.status(silence_ms, rules.expected_interval_s(host))
+
+
+def test_a_push_counts_from_when_it_came_in(
+    live: LiveFleet, clock: ManualClock, feed: Feed
+) -> None:
+    """Not from when it was stored: after a restart it must be the same."""
+    feed.push("n1", 0)
+    push = rules.Push([], [], is_live=False)
+    receipt = Receipt(clock.now_ms(), live.listened_ms(), None, "a token")
+    clock.advance(10_000)  # on a slow disk
+    live.heard("n1", push, Stored(0), receipt)
+    clock.advance(4_999)
+    live.refresh_statuses()
+    assert status(live) is ONLINE
+    clock.advance(1)
+    live.refresh_statuses()
+    assert status(live) is DEGRADED
+
+
 def test_a_restored_boot_goes_on_where_it_was(live: LiveFleet, feed: Feed) -> None:
     last = LastOfBoot(7, 0, [Recorded(START_MS, b'{"cpu.pct":70}')])
-    live.restore([(row(), last)], listened_until=START_MS)
+    live.restore([(row(), last)], LISTENED_MS)
     feed.was_live("n1", range(7, 8))
     feed.replay("n1", range(6))
     feed.push("n1", 6, cpu=60)

@@ -66,16 +66,6 @@ def test_the_expected_interval_is_ours_or_the_owners_longer_one(own: int, expect
     assert rules.expected_interval_s(Host(interval_s=own)) == expected
 
 
-@pytest.mark.parametrize(
-    ("last_seen", "listened_until", "expected"),
-    [(1000, None, 0), (1000, 1000, 0), (1000, 5000, 4000), (5000, 1000, 0)],
-)
-def test_only_silence_the_collector_could_hear_counts(
-    last_seen: int, listened_until: int | None, expected: int
-) -> None:
-    assert rules.silence_at_start(last_seen, listened_until) == expected
-
-
 def test_a_card_shows_gauges_the_fullest_disk_and_all_traffic() -> None:
     values = {
         "cpu.pct": 1.5,

@@ -16,6 +16,8 @@ STATEMENTS = (
         expires_at BIGINT
     )
     """,
+    # last_seen: when it was last heard, Unix ms. heard_ms: the same by the listening clock, which
+    # stands still while the collector does not run: what silence is measured with.
     # live_boot_id: the run of the agent whose snapshots are live. host, tags: JSON. last_ts,
     # last_body: the last snapshot, kept when the node goes offline, so that what its card shows
     # outlives its history.
@@ -28,6 +30,7 @@ STATEMENTS = (
         host TEXT NOT NULL,
         first_seen BIGINT NOT NULL,
         last_seen BIGINT NOT NULL,
+        heard_ms BIGINT NOT NULL,
         live_boot_id TEXT,
         last_ts BIGINT,
         last_body BLOB
@@ -59,7 +62,7 @@ STATEMENTS = (
     )
     """,
     "CREATE INDEX snapshots_by_observed_at ON snapshots (observed_at)",
-    # Small facts of the collector itself, such as until when it is known to have listened.
+    # Small facts of the collector itself, such as its listening clock.
     """
     CREATE TABLE collector (
         key TEXT NOT NULL PRIMARY KEY,
