@@ -44,8 +44,10 @@ class Watched:
             self.strays.append(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser for a module's tests. Not for the session's: while Playwright runs, so does its
+    event loop in this thread, and the tests after these need theirs."""
     program = shutil.which("chromium")
     assert program, "Chromium is missing; install it with: sudo apt-get install chromium"
     with sync_playwright() as playwright:
