@@ -95,14 +95,20 @@ python_packages() {
   echo "$wanted" >"$stamp"
 }
 
+find_node() {
+  local version
+  version=$(node --version 2>/dev/null || echo v0)
+  version=${version#v}
+  [ "${version%%.*}" -ge 20 ] ||
+    die "Node 20 or newer is missing; the page is built with it. Install it from https://nodejs.org/."
+  command -v npm >/dev/null || die "npm is missing; it comes with Node from https://nodejs.org/."
+}
+
 node_packages() {
   local stamp=$WEB/node_modules/.installed wanted
   wanted=$(fingerprint "$WEB/package.json" "$WEB/package-lock.json")
   done_already "$stamp" "$wanted" && return
-  local major
-  major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
-  [ "${major:-0}" -ge 20 ] || die "Node 20 or newer is missing; the page is built with it."
-  command -v npm >/dev/null || die "npm is missing. Install it with: sudo apt-get install npm"
+  find_node
   say "Installing the page's packages into collector/web/node_modules (once)"
   (cd "$WEB" && with_progress npm ci --no-audit --no-fund) ||
     die "The page's packages could not be installed; is there a network? What npm said is above."

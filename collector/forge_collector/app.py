@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from pathlib import Path
 from typing import Any, Final
@@ -130,7 +131,7 @@ class Collector:
         )
         routes = [
             *fleet.routes(),
-            *HistoryRoutes(self.db).routes(),
+            *HistoryRoutes(self.db, self.live.is_node).routes(),
             *access.routes(),
             *service.routes(),
         ]
@@ -151,6 +152,9 @@ class Collector:
         self.events.subscribe(NodeForgotten, self.keyring.drop_of_node)
         self.events.subscribe(NodeAdded, lambda e: _log.info(e.name, node=e.node_id))
         self.events.subscribe(NodeForgotten, lambda e: _log.info(e.name, node=e.node_id))
+        self.events.subscribe(
+            CredentialRevoked, lambda e: _log.info(e.name, credential=e.credential_id)
+        )
         self.events.subscribe(NodeStatusChanged, _log_status)
 
     def _add_gauges(self) -> None:
@@ -184,8 +188,15 @@ class Collector:
         if not LocalAgent.is_installed():
             _log.warning("no local agent: the package forge_agent is not installed here")
             return
-        agent = LocalAgent(self.settings.data, node_id, self.url)
-        await agent.prepare(self.db, self.keyring, self.clock)
+        agent = LocalAgent(
+            self.settings.data,
+            node_id,
+            self.url,
+            db=self.db,
+            keyring=self.keyring,
+            clock=self.clock,
+        )
+        self.events.subscribe(CredentialRevoked, agent.on_revoked)
         self._tasks.start("local agent", agent.run)
 
 
@@ -195,9 +206,10 @@ def _bind(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConfigError(f"--host {host} is no address of this machine ({error}).") from None
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # elsewhere it would let two collectors share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
     except OSError as error:

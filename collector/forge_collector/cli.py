@@ -121,6 +121,8 @@ async def _serve(settings: Settings) -> None:
     _log.info("listening", url=collector.url, port=collector.port, data=str(settings.data))
     if sys.stdout.isatty():
         await _print_login_link(collector)
+    else:
+        _log.info("nobody is at the terminal: forgectl login-link makes a link to sign in with")
     await stopping.wait()
     _log.info("stopping")
     await collector.stop()

@@ -82,7 +82,13 @@ def admin_secret(data: Path) -> str:
     path = data / ADMIN_SECRET_FILE
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32) + "\n")
-    return path.read_text().strip()
+    kept = path.read_text().strip()
+    if len(kept) < MIN_ADMIN_SECRET_LENGTH:
+        raise ConfigError(
+            f"{path} holds fewer than {MIN_ADMIN_SECRET_LENGTH} characters. Remove it, and the "
+            "collector makes a new one."
+        )
+    return kept
 
 
 def bare_environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ import os
 import sys
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -21,7 +21,8 @@ from forge_collector.access.live import Keyring
 from forge_collector.clock import Clock
 from forge_collector.config import bare_environment, write_private
 from forge_collector.db import Database
-from forge_shared import backoff
+from forge_collector.events import CredentialRevoked
+from forge_shared import backoff, codec
 from forge_shared.messages import MintToken
 
 _log = structlog.get_logger()
@@ -35,26 +36,47 @@ _STEADY_S: Final = 60.0
 class LocalAgent:
     """Starts the agent, starts it again when it ends, and stops it with the collector."""
 
-    def __init__(self, data: Path, node_id: str, collector_url: str) -> None:
+    def __init__(
+        self,
+        data: Path,
+        node_id: str,
+        collector_url: str,
+        *,
+        db: Database,
+        keyring: Keyring,
+        clock: Clock,
+    ) -> None:
         self._folder = data / _FOLDER
         self._node_id = node_id
         self._collector_url = collector_url
+        self._db = db
+        self._keyring = keyring
+        self._clock = clock
+        self._credential_id = ""
         self._process: asyncio.subprocess.Process | None = None
 
     @staticmethod
     def is_installed() -> bool:
         return importlib.util.find_spec("forge_agent") is not None
 
-    async def prepare(self, db: Database, keyring: Keyring, clock: Clock) -> None:
+    def on_revoked(self, event: CredentialRevoked) -> None:
+        """Begin again with a new token: this machine is always in the fleet, unless the collector
+        was started without an agent."""
+        if event.credential_id == self._credential_id and self._process is not None:
+            self._process.terminate()
+
+    async def _prepare(self) -> None:
         """Write the agent's settings, with a token that is valid."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         token = self._kept_token()
-        principal = keyring.by_token(token) if token else None
+        principal = self._keyring.by_token(token) if token else None
         if principal is None or principal.node_id != self._node_id:
-            minted = rules.mint_token(MintToken(node_id=self._node_id), clock.now_ms())
-            await db.write(lambda tx: store.add(tx, minted.credential))
-            keyring.add(minted.credential)
-            token = minted.text
+            minted = rules.mint_token(MintToken(node_id=self._node_id), self._clock.now_ms())
+            await self._db.write(lambda tx: store.add(tx, minted.credential))
+            self._keyring.add(minted.credential)
+            token, self._credential_id = minted.text, minted.credential.id
+        else:
+            self._credential_id = principal.credential_id
         write_private(
             self._config_path,
             f'NODE_ID = "{self._node_id}"\n'
@@ -67,6 +89,7 @@ class LocalAgent:
         failures = 0
         while True:
             started = asyncio.get_running_loop().time()
+            await self._prepare()
             status = await self._run_once()
             lived_s = asyncio.get_running_loop().time() - started
             failures = 1 if lived_s > _STEADY_S else failures + 1
@@ -92,10 +115,12 @@ class LocalAgent:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
+        self._process = process
         try:
             await _relay_logs(process)
             return await process.wait()
         finally:
+            self._process = None
             await _stop(process)
 
     def _kept_token(self) -> str | None:
@@ -115,7 +140,13 @@ async def _relay_logs(process: asyncio.subprocess.Process) -> None:
     if process.stderr is None:
         return
     async for line in process.stderr:
-        _log.info("local agent", line=line.decode(errors="replace").rstrip())
+        try:
+            said = codec.decode(line, dict[str, Any])
+        except (codec.MalformedError, codec.InvalidError):
+            said = {"event": "said", "line": line.decode(errors="replace").rstrip()}
+        event = f"local agent: {said.pop('event', 'said')}"
+        # When and how grave is told by the line that carries it.
+        _log.info(event, **{f"agent_{key}": value for key, value in said.items() if key != "ts"})
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from typing import Any, Final
 
 import orjson
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.types import EventDict, Processor, WrappedLogger
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -15,6 +17,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 def configure(*, on_terminal: bool) -> None:
     """Send logs to stderr. To be called once, by the command line."""
+    logging.basicConfig(handlers=[_Relay()], level=logging.WARNING)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -41,6 +44,19 @@ def configure(*, on_terminal: bool) -> None:
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
+
+
+class _Relay(logging.Handler):
+    """Passes on what libraries log with the standard library, as lines of our own kind."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(record.name)
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            # Anybody can send bytes that are no HTTP: one line each, and no traceback.
+            log.info("malformed request", reason=str(error.message).splitlines()[0][:200])
+        else:
+            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 
 def printable(text: str) -> str:

@@ -62,7 +62,7 @@ def main() -> None:
 def log_in(url: str, secret_file: Path | None) -> None:
     """Keep a collector's address and a token for the commands to come."""
     if secret_file is not None:
-        secret = secret_file.read_text().strip()
+        secret = _secret_in(secret_file)
     else:
         secret = click.prompt("Admin secret or token", hide_input=True).strip()
     who = Client(url.rstrip("/"), secret).get("/api/whoami", Whoami)
@@ -70,6 +70,13 @@ def log_in(url: str, secret_file: Path | None) -> None:
         raise ClientError("This is a node's token; forgectl needs an admin's or a viewer's.")
     path = login.save(url, secret)
     click.echo(f"Signed in to {url} as {who.role.value}. Kept in {path}, for you alone.")
+
+
+def _secret_in(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise ClientError(f"{path} cannot be read as text.") from None
 
 
 @main.command("logout")

@@ -24,18 +24,20 @@ class Client:
     """Calls one collector with one token. ``url`` has no trailing slash."""
 
     def __init__(self, url: str, token: str) -> None:
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if not _is_address(url):
             raise ClientError(f"{url!r} is no address; it begins with http:// or https://.")
+        if not token.isascii() or not token.isprintable():
+            raise ClientError("The token holds characters that no token has; paste it again.")
         self.url = url
         self._token = token
         # A proxy of the environment must not be handed the token; a redirect even less.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
     def get(self, path: str, reply: type[T]) -> T:
-        return codec.decode(self._call("GET", path, None), reply)
+        return _decoded(self._call("GET", path, None), reply)
 
     def post(self, path: str, message: object, reply: type[T]) -> T:
-        return codec.decode(self._call("POST", path, codec.encode(message)), reply)
+        return _decoded(self._call("POST", path, codec.encode(message)), reply)
 
     def delete(self, path: str) -> None:
         self._call("DELETE", path, None)
@@ -67,6 +69,21 @@ class Client:
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_args: object) -> None:
         return None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _decoded(body: bytes, reply: type[T]) -> T:
+    try:
+        return codec.decode(body, reply)
+    except (codec.MalformedError, codec.InvalidError):
+        raise ClientError("The answer is not a Forge Fleet collector's; check FORGE_URL.") from None
 
 
 def _explained(status: int, body: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from forge_shared import metrics
-from forge_shared.messages import Snapshot
+from forge_shared.messages import PATTERN_HELP, Snapshot
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # after decompression
 MAX_LINES: Final = 500
@@ -19,6 +19,8 @@ _SAFE_STEPS: Final = 2**53  # beyond it doubles skip whole steps
 T = TypeVar("T")
 
 _LINE = re.compile(rb"\S[^\n]*")
+_NAMED_FIELD = re.compile(r"field `(?P<field>[^`]*)`$")
+_UNMATCHED = re.compile(r"matching regex (?P<quoted>.*)$")
 _VALIDATION_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 
 
@@ -90,7 +92,16 @@ def _invalid(text: str) -> InvalidError:
     match = _VALIDATION_PATH.search(text)
     path = match.group("path") if match else ""
     reason = text[: match.start()] if match else text
-    return InvalidError(path.removeprefix("$").removeprefix("."), reason.replace("`", "'"))
+    field = path.removeprefix("$").removeprefix(".")
+    if (named := _NAMED_FIELD.search(reason)) is not None:
+        field = f"{field}.{named['field']}".removeprefix(".")
+    if (pattern := _UNMATCHED.search(reason)) is not None:
+        # msgspec quotes the pattern as Python source.
+        reason = next(
+            (told for known, told in PATTERN_HELP.items() if pattern["quoted"] == repr(known)),
+            reason,
+        )
+    return InvalidError(field, reason.replace("`", "'"))
 
 
 def _naming_the_value(line: bytes, error: InvalidError) -> InvalidError:

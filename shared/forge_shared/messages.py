@@ -7,27 +7,36 @@ tokens, logins), where an unknown field is a typing error and is refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from forge_shared.names import NODE_ID_PATTERN
+from forge_shared.names import NODE_ID_HELP, NODE_ID_PATTERN
 
 EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
 LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
 MAX_SEQ: Final = 2**53 - 1
 _END: Final = r"$(?!\n)"  # a bare $ lets a newline follow, in Python, though not in JSON Schema
 
-NodeId = Annotated[
-    str, Meta(pattern=f"^{NODE_ID_PATTERN}{_END}", description="Names one node, e.g. `nas-2`.")
-]
+_NODE_ID: Final = f"^{NODE_ID_PATTERN}{_END}"
+_BOOT_ID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END
+_NAME: Final = r"^[^\x00-\x1f\x7f]+" + _END
+_TAG: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,31}" + _END
+
+# What to tell people whose text does not match: a pattern is no advice.
+PATTERN_HELP: Final[Mapping[str, str]] = {
+    _NODE_ID: NODE_ID_HELP,
+    _BOOT_ID: "a boot id is a UUID in lower case, made anew at each start of the agent",
+    _NAME: "a name is 1 to 64 characters without control characters",
+    _TAG: "a tag begins with a letter or digit and goes on with letters, digits, '.', '_', ':' or "
+    "'-', 32 characters at most",
+}
+
+NodeId = Annotated[str, Meta(pattern=_NODE_ID, description="Names one node, e.g. `nas-2`.")]
 BootId = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END,
-        description="A UUID made at each start of the agent.",
-    ),
+    str, Meta(pattern=_BOOT_ID, description="A UUID made at each start of the agent.")
 ]
 Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="Counts snapshots of one boot from 0.")]
 UnixMs = Annotated[
@@ -35,14 +44,8 @@ UnixMs = Annotated[
     Meta(ge=EARLIEST_MS, le=LATEST_MS, description="Unix time in ms, from 2000 to 2100."),
 ]
 Fact = Annotated[str, Meta(max_length=256)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+" + _END)]
-Tag = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,31}" + _END,
-        description="Letters, digits, '.', '_', ':' or '-', 32 characters at most.",
-    ),
-]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
+Tag = Annotated[str, Meta(pattern=_TAG, description=PATTERN_HELP[_TAG])]
 Tags = Annotated[list[Tag], Meta(max_length=32)]
 Secret = Annotated[str, Meta(min_length=1, max_length=512)]
 

@@ -178,6 +178,9 @@ class LiveFleet:
 
     # --- going out -------------------------------------------------------------------------
 
+    def is_node(self, node_id: str) -> bool:
+        return node_id in self._nodes
+
     def node(self, node_id: str) -> Node | None:
         node = self._nodes.get(node_id)
         return _as_message(node) if node else None

@@ -25,7 +25,7 @@ _CARD_SUMS: Final = ("net.rx_bytes_per_s", "net.tx_bytes_per_s")
 
 class Push(NamedTuple):
     """What one request brought. ``is_live``: one snapshot, pushed as it was measured; a batch is
-    a replay, and history only. ``lines``: how many snapshots were sent, good or bad."""
+    a replay, and history only."""
 
     snapshots: list[Snapshot]
     rejected: list[Rejection]

@@ -16,16 +16,18 @@ from forge_collector.history.store import LastOfBoot, Recorded
 _PUBLISH_PERIOD_S: Final = 0.25
 _STATUS_PERIOD_S: Final = 1.0
 _LISTENED_PERIOD_S: Final = 5.0
+_NODES_AT_ONCE: Final = 200
 _log = structlog.get_logger()
 
 
 async def restore(live: LiveFleet, db: Database) -> None:
-    """Bring the live fleet back from the store."""
-
-    def query(tx: Tx) -> tuple[list[tuple[store.NodeRow, LastOfBoot | None]], int]:
-        return [(row, _last(tx, row)) for row in store.load(tx)], store.listened(tx)
-
-    live.restore(*await db.read(query))
+    """Bring the live fleet back from the store, in reads that are short for any fleet."""
+    rows = await db.read(store.load)
+    restored: list[tuple[store.NodeRow, LastOfBoot | None]] = []
+    for start in range(0, len(rows), _NODES_AT_ONCE):
+        some = rows[start : start + _NODES_AT_ONCE]
+        restored += await db.read(lambda tx: [(row, _last(tx, row)) for row in some])  # noqa: B023
+    live.restore(restored, await db.read(store.listened))
 
 
 async def publish_forever(live: LiveFleet) -> None:

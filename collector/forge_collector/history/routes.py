@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from forge_collector.db import Database, Tx
+from forge_collector.db import Database
 from forge_collector.history import rules, store
 from forge_collector.http.problems import not_found
 from forge_collector.http.routing import VIEWER, Call, Route, json_response
@@ -15,8 +16,11 @@ from forge_shared.messages import NodeSnapshot, Point
 
 
 class HistoryRoutes:
-    def __init__(self, db: Database) -> None:
+    """``is_node``: whether there is a node with this id, with or without history."""
+
+    def __init__(self, db: Database, is_node: Callable[[str], bool]) -> None:
         self._db = db
+        self._is_node = is_node
 
     def routes(self) -> list[Route[Any]]:
         return [
@@ -33,14 +37,9 @@ class HistoryRoutes:
 
     async def snapshot(self, call: Call[None]) -> web.Response:
         node_id = call.path("node_id")
-
-        def query(tx: Tx) -> list[store.Recorded] | None:
-            found = store.recent(tx, node_id, rules.SNAPSHOT_POINTS)
-            return found or None
-
-        recorded = await self._db.read(query)
-        if recorded is None:
+        if not self._is_node(node_id):
             raise not_found(f"node {node_id[:64]!r}")
+        recorded = await self._db.read(lambda tx: store.recent(tx, node_id, rules.SNAPSHOT_POINTS))
         return json_response(NodeSnapshot(node_id, [_point(*row) for row in recorded]))
 
 

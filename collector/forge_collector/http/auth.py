@@ -9,7 +9,7 @@ from aiohttp import web
 from forge_collector.http.problems import ProblemError
 from forge_shared.messages import Role
 
-_BEARER: Final = "Bearer "
+_BEARER: Final = "bearer "  # schemes are case-insensitive (RFC 9110, section 11.1)
 
 
 class Principal(NamedTuple):
@@ -36,7 +36,7 @@ def cookie_name(port: int) -> str:
     return f"forge_session_{port}"
 
 
-def has_cookie_only(request: web.Request) -> bool:
+def may_use_cookie(request: web.Request) -> bool:
     return "Authorization" not in request.headers
 
 
@@ -45,7 +45,9 @@ def identify(request: web.Request, authenticator: Authenticator, cookie: str) ->
     header = request.headers.get("Authorization")
     if header is not None:
         principal = (
-            authenticator.by_token(header[len(_BEARER) :]) if header.startswith(_BEARER) else None
+            authenticator.by_token(header[len(_BEARER) :])
+            if header[: len(_BEARER)].lower() == _BEARER
+            else None
         )
         detail = "This bearer token is unknown or was revoked; ask an admin for a new one."
     else:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from forge_collector.http.auth import has_cookie_only
+from forge_collector.http.auth import may_use_cookie
 from forge_collector.http.limits import leave_compressed_unread
 from forge_collector.http.problems import ProblemError
 
@@ -61,7 +61,7 @@ class Guard:
                 f"Host {request.host[:100]!r} is not one of this collector's names. If it should "
                 "be, start the collector with --allowed-host NAME.",
             )
-        if request.method not in _SAFE_METHODS and has_cookie_only(request):
+        if request.method not in _SAFE_METHODS and may_use_cookie(request):
             self._check_origin(request)
 
     def _check_origin(self, request: web.Request) -> None:
@@ -88,7 +88,7 @@ class Guard:
 
 
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.extend(SECURITY_HEADERS)
+    response.headers.update(SECURITY_HEADERS)
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
 

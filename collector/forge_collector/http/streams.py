@@ -50,7 +50,10 @@ class Streams:
         # Set here, because aiohttp-sse overwrites what its constructor is given. A proxy that
         # compresses (transforms) a stream holds frames back.
         response.headers["Cache-Control"] = "no-cache, no-transform"
-        await response.prepare(request)
+        try:
+            await response.prepare(request)
+        except ConnectionResetError:  # the client left before it was answered
+            return response
         async with response, asyncio.TaskGroup() as group:
             writer = group.create_task(_write(request, response, frames))
             self._tasks[principal.credential_id].add(writer)

@@ -208,7 +208,7 @@ async def test_an_edit_survives_a_restart(tmp_path: Path, clock: ManualClock) ->
         ({"tags": ["x"] * 33}, "tags"),
         ({"ephemeral": 1}, "ephemeral"),
         ({"ephemeral": "yes"}, "ephemeral"),
-        ({"nmae": "x"}, "body"),
+        ({"nmae": "x"}, "nmae"),
         ([], "body"),
     ],
 )

@@ -36,12 +36,9 @@ export function steps(platform: Platform): {
 
 const UNIX = {
   install: {
-    title: "Get the agent, in a terminal on that machine",
-    text: [
-      "git clone <where this repository lives> forge-fleet && cd forge-fleet",
-      "python3 -m venv .venv && .venv/bin/pip install .",
-    ].join("\n"),
-    note: "Needs Git and Python 3.11 or newer.",
+    title: "Install the agent, in a clone of this repository on that machine",
+    text: "python3 -m venv .venv && .venv/bin/pip install .",
+    note: "Needs Python 3.11 or newer.",
   },
   open: {
     title: "Open its settings file",
@@ -53,14 +50,9 @@ const UNIX = {
 
 const WINDOWS = {
   install: {
-    title: "Get the agent, in PowerShell on that machine",
-    text: [
-      "git clone <where this repository lives> forge-fleet",
-      "cd forge-fleet",
-      "py -m venv .venv",
-      ".venv\\Scripts\\pip install .",
-    ].join("\n"),
-    note: "Needs Git and Python 3.11 or newer.",
+    title: "Install the agent, in PowerShell, in a clone of this repository",
+    text: "py -m venv .venv\n.venv\\Scripts\\pip install .",
+    note: "Needs Python 3.11 or newer.",
   },
   open: {
     title: "Open its settings file",

@@ -139,7 +139,7 @@ function optionsOf(spec: ChartSpec, element: HTMLElement): uPlot.Options {
   return {
     width: element.clientWidth || 300,
     height: HEIGHT,
-    padding: [8, 18, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: "node" } },
     scales: {

@@ -167,7 +167,7 @@ function Facts({ machine: { id, facts, values } }: { readonly machine: Machine }
 function Past({ snapshot }: { readonly snapshot: NodeSnapshot }) {
   const { points } = snapshot;
   const last = points.at(-1);
-  if (!last) return <p class="loading">No figures have come from this machine yet.</p>;
+  if (!last) return <p class="loading">This machine has sent no figures in the last 48 hours.</p>;
   return (
     <>
       <Suspense fallback={<ChartSkeletons />}>
