@@ -359,3 +359,9 @@ async def test_a_name_that_looks_like_markup_stays_text(server: Server) -> None:
     answer = await edit(server, {"name": "<img src=x onerror=alert(1)>"})
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_node_without_stored_snapshots_has_an_empty_past(server: Server) -> None:
+    await server.replay(await server.node(), [b"this is no snapshot"])
+    points = (await server.get("/api/nodes/n1/snapshot")).as_(NodeSnapshot).points
+    assert points == []

@@ -1,0 +1,97 @@
+"""forgectl as a process, against a real collector."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.process import ADMIN_SECRET, CollectorProcess, environment, running_collector
+
+Forgectl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+    with running_collector(tmp_path_factory.mktemp("forgectl") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def forgectl(collector: CollectorProcess, tmp_path: Path) -> Forgectl:
+    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        settings = {"FORGE_URL": collector.url, "XDG_CONFIG_HOME": str(tmp_path), **env}
+        settings.setdefault("HOME", str(tmp_path))
+        done = subprocess.run(
+            [sys.executable, "-m", "forgectl", *arguments],
+            env=environment(**settings),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+def test_a_token_is_minted_listed_and_revoked(
+    forgectl: Forgectl, collector: CollectorProcess
+) -> None:
+    env = {"FORGE_TOKEN": ADMIN_SECRET}
+    token = forgectl("tokens", "mint", "nas-2", **env).stdout.strip()
+    with collector.client(token) as node:
+        assert node.get("/api/whoami")["node_id"] == "nas-2"
+    listed = json.loads(forgectl("tokens", "list", "--json", **env).stdout)["tokens"]
+    token_id = next(entry["id"] for entry in listed if entry["node_id"] == "nas-2")
+    assert "nas-2" in forgectl("tokens", "list", **env).stdout
+    assert forgectl("tokens", "revoke", token_id, **env).returncode == 0
+    with collector.client(token) as node:
+        assert node.send("GET", "/api/whoami").status == 401
+
+
+def test_a_login_is_kept_for_its_owner_alone_and_for_its_collector_alone(
+    forgectl: Forgectl, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(ADMIN_SECRET + "\n")
+    assert "admin" in forgectl("login", "--secret-file", str(secret)).stdout
+    (kept,) = tmp_path.rglob("login.json")
+    assert kept.stat().st_mode & 0o077 == 0
+    assert forgectl("login-link", "--role", "viewer").stdout.startswith("http://127.0.0.1:")
+    elsewhere = forgectl("tokens", "list", FORGE_URL="http://127.0.0.1:9")
+    assert "There is no token for http://127.0.0.1:9" in elsewhere.stderr
+    forgectl("logout")
+    assert "forgectl login" in forgectl("tokens", "list").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "said"),
+    [
+        (("tokens", "list"), {"FORGE_TOKEN": "forge_wrong"}, "unknown or was revoked"),
+        (("tokens", "list"), {"FORGE_TOKEN": "a\nb"}, "paste it again"),
+        (("tokens", "list"), {"FORGE_TOKEN": "é"}, "paste it again"),
+        (("tokens", "list"), {"FORGE_TOKEN": "a", "FORGE_URL": "http://[bad"}, "no address"),
+        (("tokens", "list"), {"FORGE_TOKEN": "a", "FORGE_URL": "ftp://x"}, "no address"),
+        (
+            ("tokens", "list"),
+            {"FORGE_TOKEN": "a", "FORGE_URL": "http://127.0.0.1:9"},
+            "No collector answers",
+        ),
+        (("tokens", "mint", "a b"), {"FORGE_TOKEN": ADMIN_SECRET}, "a node id begins with"),
+        (("tokens", "mint"), {"FORGE_TOKEN": ADMIN_SECRET}, "give node_id"),
+        (("tokens", "revoke", "../x"), {"FORGE_TOKEN": ADMIN_SECRET}, "There is no"),
+    ],
+)
+def test_wrong_input_gets_one_sentence_that_says_what_to_do(
+    forgectl: Forgectl, arguments: tuple[str, ...], env: dict[str, str], said: str
+) -> None:
+    done = forgectl(*arguments, **env)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
