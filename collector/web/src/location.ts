@@ -1,7 +1,10 @@
 /** The address bar, as a signal. */
 
 import { signal } from "@preact/signals";
-import { formatRoute, parseRoute, type Route } from "./route";
+import { FLEET, formatRoute, parseRoute, type Route } from "./route";
+
+// Until there is a page of the collector's own machine, the bare address leads to the fleet.
+if (!location.hash) history.replaceState(null, "", FLEET);
 
 export const route = signal<Route>(parseRoute(location.hash));
 
