@@ -78,11 +78,11 @@ make_venv() {
   die "Python's venv module is missing. Install it with: sudo apt-get install python3-venv"
 }
 
-# python_packages LOCK: the packages of a lock file, and the project itself, in .venv.
+# python_packages LOCK [INCLUDED]: the packages of a lock file, and the project itself, in .venv.
+# INCLUDED: a lock file all of whose packages are in LOCK too, so that it need not be installed.
 python_packages() {
-  local lock=$1 stamp=$VENV/.installed-$1 wanted
-  wanted=$(printf '%s\n' "$ROOT" | cat - pyproject.toml "$lock" | sha256sum | cut -c1-64)
-  done_already "$stamp" "$wanted" && return
+  local lock=$1 each
+  done_already "$VENV/.installed-$lock" "$(wanted_packages "$lock")" && return
   local python
   python=$(find_python) || exit 1
   say "Installing Python packages into .venv (once; about a minute)"
@@ -92,7 +92,11 @@ python_packages() {
     die "The Python packages could not be installed; is there a network? What pip said is above."
   with_progress "$PYTHON" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e . ||
     die "The project could not be installed into .venv; what pip said is above."
-  echo "$wanted" >"$stamp"
+  for each in "$@"; do wanted_packages "$each" >"$VENV/.installed-$each"; done
+}
+
+wanted_packages() {
+  printf '%s\n' "$ROOT" | cat - pyproject.toml "$1" | sha256sum | cut -c1-64
 }
 
 find_node() {
