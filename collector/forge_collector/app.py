@@ -15,6 +15,7 @@ from forge_collector.access import store as access_store
 from forge_collector.access.live import Keyring
 from forge_collector.access.routes import AccessRoutes
 from forge_collector.access.tasks import expire_credentials
+from forge_collector.backup.routes import BackupRoutes, remove_leftover
 from forge_collector.clock import Clock, SystemClock
 from forge_collector.config import DATABASE_FILE, ConfigError, Settings
 from forge_collector.db import Database, SqliteEngine
@@ -29,7 +30,7 @@ from forge_collector.fleet import tasks as fleet_tasks
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.fleet.routes import FleetRoutes
 from forge_collector.history.routes import HistoryRoutes
-from forge_collector.history.tasks import prune_forever
+from forge_collector.history.tasks import Kept, Sealer, prune_forever
 from forge_collector.http import assets, openapi, problems
 from forge_collector.http.auth import cookie_name
 from forge_collector.http.connections import ConnectionBounds
@@ -69,10 +70,12 @@ class Collector:
         """Open the store, bring the fleet back, and listen; raises ConfigError."""
         listener = _bind(self.settings.host, self.settings.port)
         self.port: int = listener.getsockname()[1]
+        remove_leftover(self.settings.data)
         self.db = Database(
             SqliteEngine(self.settings.data / DATABASE_FILE),
             observe_batch=self.telemetry.observe_commit,
         )
+        self.sealer = Sealer(self.db, self.clock)
         self._subscribe()
         self._add_gauges()
         self.keyring.load(await self.db.read(access_store.load))
@@ -123,6 +126,9 @@ class Collector:
             version=__version__,
         )
         fleet = FleetRoutes(self.db, self.live, self.streams, self.clock, self.telemetry)
+        history = HistoryRoutes(
+            self.db, self.clock, self.live.interval_s, self.settings.history_hours
+        )
         service = ServiceRoutes(
             is_ready=lambda: self._is_ready and self.db.waiting < _READY_BELOW_WAITING,
             exposition=self.telemetry.exposition,
@@ -131,8 +137,9 @@ class Collector:
         )
         routes = [
             *fleet.routes(),
-            *HistoryRoutes(self.db, self.live.is_node).routes(),
+            *history.routes(),
             *access.routes(),
+            *BackupRoutes(self.db, self.settings.data, self.keyring).routes(),
             *service.routes(),
         ]
         self._document = codec.encode(openapi.document(routes, __version__))
@@ -160,8 +167,17 @@ class Collector:
     def _add_gauges(self) -> None:
         gauge = self.telemetry.gauge
         gauge("forge_nodes", "Nodes, by status.", self.live.count_by_status, "status")
+        gauge("forge_nodes_watched", "Nodes watched live.", self.live.count_watched)
         gauge("forge_streams", "Open event streams.", lambda: len(self.streams))
         gauge("forge_commit_waiting", "Units waiting for the writer.", lambda: self.db.waiting)
+        gauge(
+            "forge_history_unsealed",
+            "Snapshots due to be sealed.",
+            lambda: self.sealer.unsealed,
+        )
+        gauge(
+            "forge_history_unmerged", "Spans due to be merged.", lambda: self.sealer.unmerged
+        )
         gauge(
             "forge_database_bytes",
             "Size of the database file.",
@@ -178,7 +194,9 @@ class Collector:
         start("publish", lambda: fleet_tasks.publish_forever(live))
         start("age statuses", lambda: fleet_tasks.age_statuses(live, db))
         start("note listening", lambda: fleet_tasks.note_listening(live, db))
-        start("prune", lambda: prune_forever(db, clock, self.settings.history_hours))
+        kept = Kept(self.settings.history_hours, self.settings.rollup_days)
+        start("seal", self.sealer.run)
+        start("prune", lambda: prune_forever(db, clock, kept))
         start("expire credentials", lambda: expire_credentials(self.keyring, db, clock))
 
     async def _start_local_agent(self) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +19,7 @@ import structlog
 from forge_collector import config, logs
 from forge_collector.access import rules, store
 from forge_collector.app import Collector
+from forge_collector.backup import checking, restoring, taking
 from forge_collector.config import ConfigError, Settings
 from forge_collector.db import DatabaseError
 from forge_shared import __version__
@@ -23,6 +27,7 @@ from forge_shared.messages import HumanRole
 
 _log = structlog.get_logger()
 _DESCRIPTORS_WANTED: Final = 65_536
+_STOP_SIGNALS: Final = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 @click.group()
@@ -31,15 +36,18 @@ def main() -> None:
     """Collect what every machine's agent pushes, and serve the page that shows it."""
 
 
-@main.command()
-@click.option("--host", default="127.0.0.1", envvar="FORGE_HOST", help="Address to listen on.")
-@click.option("--port", default=8750, envvar="FORGE_PORT", type=click.IntRange(0, 65_535))
-@click.option(
+_data_option = click.option(
     "--data",
     envvar="FORGE_DATA",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the database and the secrets.  [default: this user's data folder]",
 )
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", envvar="FORGE_HOST", help="Address to listen on.")
+@click.option("--port", default=8750, envvar="FORGE_PORT", type=click.IntRange(0, 65_535))
+@_data_option
 @click.option(
     "--allowed-host",
     "allowed_hosts",
@@ -65,7 +73,15 @@ def main() -> None:
     default=48,
     show_default=True,
     type=click.IntRange(1, 24 * 365),
-    help="How long snapshots are kept.",
+    help="How long every snapshot is kept.",
+)
+@click.option(
+    "--rollup-days",
+    envvar="FORGE_ROLLUP_DAYS",
+    default=30,
+    show_default=True,
+    type=click.IntRange(0, 3660),
+    help="How long averages and extremes of ten minutes are kept.",
 )
 @click.option(
     "--connections-per-address",
@@ -83,11 +99,12 @@ def serve(  # noqa: PLR0917  click passes every option by name
     allow_plaintext: bool,
     local_agent: bool,
     history_hours: int,
+    rollup_days: int,
     connections_per_address: int,
 ) -> None:
     """Run the collector until it is told to stop."""
     logs.configure(on_terminal=sys.stderr.isatty())
-    data = (data or platformdirs.user_data_path("forge-fleet")).absolute()
+    data = _folder(data)
     try:
         _check_plaintext(host, allow_plaintext=allow_plaintext)
         config.prepare_data_folder(data)
@@ -100,12 +117,84 @@ def serve(  # noqa: PLR0917  click passes every option by name
                 allowed_hosts=allowed_hosts,
                 local_agent=local_agent,
                 history_hours=history_hours,
+                rollup_days=rollup_days,
                 connections_per_address=connections_per_address,
             )
             _raise_descriptor_limit()
             _run(settings)
     except (ConfigError, DatabaseError) as error:
         raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_data_option
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+def backup(file: Path, data: Path | None, *, force: bool) -> None:
+    """Write everything the collector knows to FILE, while it runs or not.
+
+    It holds names, figures, and hashes of tokens; no secret is in it. The file is complete and
+    checked before it is there.
+    """
+    with _told():
+        taken = taking.take(file.absolute(), _folder(data), replace=force)
+    meanwhile = "the collector went on meanwhile" if taken.was_running else "no collector ran"
+    click.echo(
+        f"✓ {file}: {taken.size_bytes / 1e6:,.1f} MB, {_count(taken.contents.nodes)}; {meanwhile}"
+    )
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_data_option
+@click.option("--force", is_flag=True, help="Replace the database that is there.")
+@click.option("--accept-damage", is_flag=True, help="Even if parts of the history are damaged.")
+def restore(file: Path, data: Path | None, *, force: bool, accept_damage: bool) -> None:
+    """Make the backup FILE a collector's database.
+
+    The collector must not run. FILE is checked, history and all, before anything is replaced.
+    """
+    folder = _folder(data)
+    with _told():
+        found = restoring.restore(
+            file.absolute(), folder, replace=force, accept_damage=accept_damage
+        )
+    click.echo(f"✓ {folder} holds {_count(found.nodes)} again")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@_data_option
+def check(file: Path | None, data: Path | None) -> None:
+    """Look for damage in the database, while the collector runs or not; or in the backup FILE.
+
+    Ends with 1 when something is damaged, and with 2 when it cannot tell.
+    """
+    with _told(exit_code=2):
+        report = checking.check_file(file.absolute()) if file else checking.check(_folder(data))
+    for line in checking.lines(report):
+        click.echo(line)
+    sys.exit(0 if report.is_sound else 1)
+
+
+def _count(nodes: int) -> str:
+    return f"{nodes:,} node{'' if nodes == 1 else 's'}"
+
+
+def _folder(data: Path | None) -> Path:
+    return (data or platformdirs.user_data_path("forge-fleet")).absolute()
+
+
+@contextmanager
+def _told(exit_code: int = 1) -> Iterator[None]:
+    """Tell what goes wrong in one sentence, and clean up when told to stop."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda signum, _: sys.exit(128 + signum))
+    try:
+        yield
+    except (ConfigError, DatabaseError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(exit_code)
 
 
 def _run(settings: Settings) -> None:
@@ -118,13 +207,16 @@ async def _serve(settings: Settings) -> None:
     _on_stop_signal(stopping)
     collector = Collector(settings)
     await collector.start()
-    _log.info("listening", url=collector.url, port=collector.port, data=str(settings.data))
-    if sys.stdout.isatty():
-        await _print_login_link(collector)
-    else:
-        _log.info("nobody is at the terminal: forgectl login-link makes a link to sign in with")
-    await stopping.wait()
-    _log.info("stopping")
+    # What is there now stays: a full garbage collection, which holds everybody up, passes it by.
+    gc.freeze()
+    with config.address_told(settings.data, collector.url):
+        _log.info("listening", url=collector.url, port=collector.port, data=str(settings.data))
+        if sys.stdout.isatty():
+            await _print_login_link(collector)
+        else:
+            _log.info("nobody is at the terminal: forgectl login-link makes a link to sign in with")
+        await stopping.wait()
+        _log.info("stopping")
     await collector.stop()
 
 

@@ -17,6 +17,7 @@ from forge_shared import names
 DATABASE_FILE: Final = "fleet.db"
 ADMIN_SECRET_FILE: Final = "admin-secret"
 LOCK_FILE: Final = "lock"
+ADDRESS_FILE: Final = "address"
 
 # What a process needs of its surroundings to run at all.
 _BARE_ENVIRONMENT: Final = (
@@ -36,6 +37,10 @@ class ConfigError(Exception):
     """A setting is wrong; the message says which, and what to do."""
 
 
+class FolderInUseError(ConfigError):
+    """Another process holds the data folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What ``serve`` was told. docs/operations.md explains each."""
@@ -47,6 +52,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     local_agent: bool = True
     history_hours: int = 48
+    rollup_days: int = 30
     connections_per_address: int = 4096
 
     @property
@@ -72,6 +78,14 @@ def prepare_data_folder(path: Path) -> None:
 
 def admin_secret(data: Path) -> str:
     """Return ADMIN_SECRET, or the secret kept in the data folder, made now if there is none."""
+    path = data / ADMIN_SECRET_FILE
+    if "ADMIN_SECRET" not in os.environ and not path.exists():
+        write_private(path, secrets.token_urlsafe(32) + "\n")
+    return known_admin_secret(data)
+
+
+def known_admin_secret(data: Path) -> str:
+    """Return the secret that a collector on this folder has; raises ConfigError."""
     if (given := os.environ.get("ADMIN_SECRET")) is not None:
         if len(given) < MIN_ADMIN_SECRET_LENGTH:
             raise ConfigError(
@@ -80,15 +94,42 @@ def admin_secret(data: Path) -> str:
             )
         return given
     path = data / ADMIN_SECRET_FILE
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32) + "\n")
-    kept = path.read_text().strip()
+    try:
+        kept = path.read_text().strip()
+    except OSError as error:
+        raise ConfigError(
+            f"The admin secret cannot be read: {path}: {error.strerror}. If the collector was "
+            "given ADMIN_SECRET, set the same here."
+        ) from None
     if len(kept) < MIN_ADMIN_SECRET_LENGTH:
         raise ConfigError(
             f"{path} holds fewer than {MIN_ADMIN_SECRET_LENGTH} characters. Remove it, and the "
             "collector makes a new one."
         )
     return kept
+
+
+@contextmanager
+def address_told(data: Path, url: str) -> Iterator[None]:
+    """Tell the commands on this machine where the collector that holds the folder listens."""
+    path = data / ADDRESS_FILE
+    write_private(path, url + "\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def told_address(data: Path) -> str:
+    """Return where the collector that holds the folder listens; raises ConfigError."""
+    try:
+        return (data / ADDRESS_FILE).read_text().strip()
+    except OSError:
+        raise ConfigError(
+            f"Something holds the data folder {data}, but no collector listens there: it is "
+            "starting or stopping, or this is another backup, check or restore. Try again in a "
+            "moment."
+        ) from None
 
 
 def bare_environment() -> dict[str, str]:
@@ -122,10 +163,12 @@ def locked(data: Path) -> Iterator[None]:
         try:
             _lock(descriptor)
         except OSError:
-            raise ConfigError(
+            raise FolderInUseError(
                 f"Another collector is running on the data folder {data}. Stop it, or give this "
                 "one a folder of its own with --data DIR."
             ) from None
+        # One that was killed may have left it; another listens there by now, or nobody.
+        (data / ADDRESS_FILE).unlink(missing_ok=True)
         yield
     finally:
         os.close(descriptor)

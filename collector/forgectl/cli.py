@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Final, ParamSpec
@@ -12,6 +13,7 @@ import click
 
 from forge_shared import __version__
 from forge_shared.messages import (
+    Fleet,
     HumanRole,
     LoginLink,
     LoginLinkRequest,
@@ -21,7 +23,7 @@ from forge_shared.messages import (
     Tokens,
     Whoami,
 )
-from forgectl import login, output
+from forgectl import fleet, history, login, moments, output, watch
 from forgectl.client import Client, ClientError
 
 P = ParamSpec("P")
@@ -35,7 +37,8 @@ def _reports_errors(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with output.until_closed():
+                command(*args, **kwargs)
         except ClientError as error:
             raise click.ClickException(output.printable(str(error))) from None
 
@@ -97,6 +100,59 @@ def login_link(role: str, as_json: bool) -> None:
         output.as_json(link)
     else:
         click.echo(link.url)
+
+
+@main.group(invoke_without_command=True)
+@click.option("--watch", "watches", is_flag=True, help="Keep it up to date until interrupted.")
+@_json_option
+@click.pass_context
+@_reports_errors
+def nodes(context: click.Context, watches: bool, as_json: bool) -> None:
+    """Show the fleet: every node, whether it is there, and how it does."""
+    if context.invoked_subcommand is not None:
+        if watches or as_json:
+            raise click.UsageError(f"Options of its own go after {context.invoked_subcommand}.")
+        return
+    client = login.client()
+    if watches:
+        with suppress(KeyboardInterrupt):  # the way to leave it
+            _watch(client, as_json=as_json)
+    elif as_json:
+        output.as_json(client.get("/api/fleet", Fleet))
+    else:
+        shown, console = watch.once(client), output.console()
+        console.print(fleet.table(shown.rows(shown.now_ms), console))
+
+
+def _watch(client: Client, *, as_json: bool) -> None:
+    if as_json:
+        watch.as_json(client)
+    elif output.console().is_terminal:
+        watch.redrawn(client)
+    else:
+        watch.printed(client)
+
+
+@nodes.command("history")
+@click.argument("node_id")
+@click.option("--since", default="6h", show_default=True, help=f"Where to begin: {moments.HELP}.")
+@click.option("--until", help="Where to end, in the same ways; by default now.")
+@click.option(
+    "--format", "form", type=click.Choice(history.FORMATS), default="csv", show_default=True
+)
+@click.option(
+    "--metrics",
+    multiple=True,
+    help="Names (cpu.pct) or keys (disk.pct//home), separated by commas; by default all.",
+)
+@_reports_errors
+def node_history(
+    node_id: str, since: str, until: str | None, form: str, metrics: tuple[str, ...]
+) -> None:
+    """Print what NODE_ID measured, every snapshot of it, oldest first."""
+    source = history.Source(login.client(), node_id, metrics)
+    for text in history.lines(source, since, until, form, output.notice):
+        output.data(text)
 
 
 @main.group()

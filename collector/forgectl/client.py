@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,12 +14,17 @@ from forge_shared import __version__, codec
 from forge_shared.messages import Problem
 
 _TIMEOUT_S: Final = 30.0
+_SILENCE_S: Final = 40.0  # of a stream, on which a comment comes every 15 s
 
 T = TypeVar("T")
 
 
 class ClientError(Exception):
     """The collector refused, or could not be reached; the message says what to do."""
+
+    def __init__(self, message: str, *, is_final: bool = True) -> None:
+        super().__init__(message)
+        self.is_final = is_final  # False: trying again later may help
 
 
 class Client:
@@ -34,15 +41,34 @@ class Client:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
     def get(self, path: str, reply: type[T]) -> T:
-        return _decoded(self._call("GET", path, None), reply)
+        return decoded(self._call("GET", path, None), reply)
 
     def post(self, path: str, message: object, reply: type[T]) -> T:
-        return _decoded(self._call("POST", path, codec.encode(message)), reply)
+        return decoded(self._call("POST", path, codec.encode(message)), reply)
 
     def delete(self, path: str) -> None:
         self._call("DELETE", path, None)
 
+    def events(self, path: str) -> Generator[bytes, None, None]:
+        """Yield the data of each server-sent event as it comes.
+
+        Ends with a ClientError alone: a stream that works does not end.
+        """
+        with self._open("GET", path, None, _SILENCE_S) as response:
+            for line in response:
+                # An event of this API has one line of data.
+                if line.startswith(b"data: "):
+                    yield line.removeprefix(b"data: ").rstrip(b"\r\n")
+        raise ClientError(f"The collector at {self.url} ended the stream.", is_final=False)
+
     def _call(self, method: str, path: str, body: bytes | None) -> bytes:
+        with self._open(method, path, body, _TIMEOUT_S) as response:
+            return bytes(response.read())
+
+    @contextmanager
+    def _open(
+        self, method: str, path: str, body: bytes | None, timeout_s: float
+    ) -> Iterator[http.client.HTTPResponse]:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "User-Agent": f"forgectl/{__version__}",
@@ -52,18 +78,23 @@ class Client:
             self.url + path, body, headers, method=method
         )
         try:
-            with self._opener.open(request, timeout=_TIMEOUT_S) as response:
-                return bytes(response.read())
+            with self._opener.open(request, timeout=timeout_s) as response:
+                yield response
         except urllib.error.HTTPError as error:
             with error:
-                raise ClientError(_explained(error.code, error.read())) from None
+                raise ClientError(
+                    _explained(error.code, error.read()), is_final=error.code < 500
+                ) from None
         except urllib.error.URLError as error:
             raise ClientError(
                 f"No collector answers at {self.url} ({error.reason}). Is it running? "
-                "Set FORGE_URL to its address."
+                "Set FORGE_URL to its address.",
+                is_final=False,
             ) from None
         except (OSError, http.client.HTTPException) as error:
-            raise ClientError(f"The collector at {self.url} broke off: {error!r}.") from None
+            raise ClientError(
+                f"The collector at {self.url} broke off: {error!r}.", is_final=False
+            ) from None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -79,7 +110,7 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _decoded(body: bytes, reply: type[T]) -> T:
+def decoded(body: bytes, reply: type[T]) -> T:
     try:
         return codec.decode(body, reply)
     except (codec.MalformedError, codec.InvalidError):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -16,17 +21,59 @@ from rich.text import Text
 from forge_shared import codec
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BOUNDLESS: Final = 10_000
+
+
+@contextmanager
+def until_closed() -> Iterator[None]:
+    """Run until whoever reads the standard output has had enough, as ``head`` has: no error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if not _is_closed_pipe(error):
+            raise
+        # What is left in the buffer would fail once more as the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*(Text(printable(cell)) for cell in row))
-    Console().print(shown)
+    console().print(shown)
+
+
+def console() -> Console:
+    """Return the standard output to draw on: as wide as the terminal, and boundless where it is
+    none, because a program that reads it has no use for what was cut."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the letters of a name may not be among its own
+    drawn = Console()
+    if not drawn.is_terminal and "COLUMNS" not in os.environ:
+        drawn.width = _BOUNDLESS
+    return drawn
 
 
 def as_json(message: object) -> None:
     click.echo(json.dumps(json.loads(codec.encode(message)), indent=2))
+
+
+def data(text: str) -> None:
+    """Print lines meant for programs, as they are; on a terminal, as it can bear them."""
+    if sys.stdout.isatty():
+        text = "\n".join(printable(line) for line in text.split("\n"))
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+def notice(text: str) -> None:
+    """Tell the person at the terminal something that is not part of the output."""
+    click.echo(printable(text), err=True)
 
 
 def printable(text: str) -> str:

@@ -7,20 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
-from scripts.benches import machine
-
-_ROOT: Final = Path(__file__).parents[2]
-_ADMIN_SECRET: Final = "an admin secret for this bench alone"
-_START_TIMEOUT_S: Final = 20
-_STOP_TIMEOUT_S: Final = 10
+from scripts.benches import machine, servers
 
 
 class Result(NamedTuple):
@@ -65,11 +59,11 @@ def _driven(url: str, nodes: int, interval: float, seconds: float) -> Result:
         report = Path(folder) / "report.json"
         subprocess.run(
             [
-                *(str(_ROOT / "scripts" / "simulate"), "--url", url),
+                *(str(servers.ROOT / "scripts" / "simulate"), "--url", url),
                 *("--nodes", str(nodes), "--interval", str(interval), "--seconds", str(seconds)),
                 *("--warm-up", str(interval), "--json", str(report)),
             ],
-            env={**os.environ, "FORGE_TOKEN": _ADMIN_SECRET},
+            env={**os.environ, "FORGE_TOKEN": servers.ADMIN_SECRET},
             check=False,
             capture_output=True,
             timeout=seconds + 120,
@@ -87,44 +81,11 @@ def _driven(url: str, nodes: int, interval: float, seconds: float) -> Result:
 
 @contextmanager
 def _bare() -> Iterator[str]:
-    with _running([sys.executable, "-m", "scripts.benches.bare_http"]) as said:
-        yield said()
+    with servers.running([sys.executable, "-m", "scripts.benches.bare_http"]) as output:
+        yield output.first_line()
 
 
 @contextmanager
 def _collector() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as data:
-        serve = [sys.executable, "-m", "forge_collector", "serve", "--port", "0", "--data", data]
-        with _running([*serve, "--no-local-agent"]) as said:
-            url: str = json.loads(said())["url"]
-            yield url
-
-
-@contextmanager
-def _running(command: list[str]) -> Iterator[Callable[[], str]]:
-    """Run a server; yield a function that waits for its first line. Its output goes to a file,
-    because a pipe that nobody reads would hold it up."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "output"
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                command,
-                cwd=_ROOT,
-                env={**os.environ, "ADMIN_SECRET": _ADMIN_SECRET},
-                stdout=file,
-                stderr=file,
-            )
-        try:
-            yield lambda: _first_line(output)
-        finally:
-            process.terminate()
-            process.wait(_STOP_TIMEOUT_S)
-
-
-def _first_line(output: Path) -> str:
-    until = time.monotonic() + _START_TIMEOUT_S
-    while "\n" not in (text := output.read_text()):
-        if time.monotonic() > until:
-            raise click.ClickException(f"a server did not start; it said: {text!r}")
-        time.sleep(0.05)
-    return text.splitlines()[0]
+    with tempfile.TemporaryDirectory() as data, servers.collector(Path(data)) as url:
+        yield url

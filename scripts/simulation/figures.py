@@ -15,7 +15,6 @@ from forge_shared import metrics
 from scripts.simulation.machines import GIB, Machine
 
 _DAY_S: Final = 86_400.0
-_PAGE: Final = 4096
 _NOISE_LENGTH: Final = 8192
 _LONGEST_SLICE: Final = 64
 _NOISE_STRIDE: Final = 67
@@ -29,7 +28,8 @@ _AFTER_CLEANING: Final = 0.6
 
 # Percent by tenths, clamped: index 0 stands for -50 %, so that noise needs no comparison.
 _BELOW_ZERO: Final = 500
-_PERCENT: Final = tuple(min(100.0, max(0.0, tenths / 10)) for tenths in range(-500, 1501))
+# A core's, by halves.
+_PERCENT: Final = tuple(min(100.0, max(0.0, (tenths // 5) / 2)) for tenths in range(-500, 1501))
 
 Numbers = tuple[float, ...]
 
@@ -126,12 +126,12 @@ class Figures:
         self._memory_drift *= 0.99
         total = self._family.memory_gib * GIB
         share = min(_FULL, self._memory_usual + self._memory_drift + 0.15 * busy)
-        used = _whole_pages(total * share)
+        used = _whole_mib(total * share)
         return total, used, total - used, 100 * used / total
 
     def _swap(self) -> Numbers:
         total = _swap_bytes(self._family.memory_gib)
-        used = _whole_pages(total * self._swap_share)
+        used = _whole_mib(total * self._swap_share)
         return total, used, 100 * used / total
 
     def _file_systems(self, elapsed_s: float) -> Numbers:
@@ -141,7 +141,7 @@ class Figures:
             total = gib * GIB
             filled = self._filled[index] + growth / total
             self._filled[index] = filled if filled < _FULL else _AFTER_CLEANING
-            used = _whole_pages(total * self._filled[index])
+            used = _whole_mib(total * self._filled[index])
             figures += (total, used, 100 * used / total)
         return tuple(figures)
 
@@ -149,13 +149,18 @@ class Figures:
         read, write = self._noise.take(2)
         read_bytes = _DISK_BYTES_PER_S * busy * busy * (1 + read) * 0.5
         write_bytes = _DISK_BYTES_PER_S * busy * (1 + write) * 0.1
-        return read_bytes, write_bytes, read_bytes / _BYTES_PER_IO, write_bytes / _BYTES_PER_IO
+        return (
+            metrics.leading(int(read_bytes)),
+            metrics.leading(int(write_bytes)),
+            metrics.leading(int(10 * read_bytes / _BYTES_PER_IO)) / 10,
+            metrics.leading(int(10 * write_bytes / _BYTES_PER_IO)) / 10,
+        )
 
     def _network(self, busy: float) -> Numbers:
         received, sent = self._noise.take(2)
         return (
-            _NIC_BYTES_PER_S * busy * busy * (1.1 + received) + 900,
-            _NIC_BYTES_PER_S * busy * busy * (1.1 + sent) * 0.4 + 600,
+            metrics.leading(int(_NIC_BYTES_PER_S * busy * busy * (1.1 + received) + 900)),
+            metrics.leading(int(_NIC_BYTES_PER_S * busy * busy * (1.1 + sent) * 0.4 + 600)),
         )
 
     def _temperatures(self, busy: float) -> Numbers:
@@ -208,8 +213,8 @@ def _escaped(key: str) -> str:
     return key.replace("\\", "\\\\").replace("%", "%%")
 
 
-def _whole_pages(size: float) -> int:
-    return int(size) // _PAGE * _PAGE
+def _whole_mib(size: float) -> int:
+    return int(size) // metrics.MIB * metrics.MIB
 
 
 def _swap_bytes(memory_gib: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from forge_shared.names import NODE_ID_HELP, NODE_ID_PATTERN
 
@@ -181,6 +181,36 @@ class NodeSnapshot(Struct):
 
     node_id: str
     points: list[Point]
+
+
+Numbers = Annotated[
+    list[int | float | None], Meta(description="One a `ts`; null where there was no sample.")
+]
+
+
+class HistorySeries(Struct):
+    """One series of a node's history. Of a single snapshot all three are its value."""
+
+    avg: Numbers
+    min: Numbers
+    max: Numbers
+
+
+class History(Struct):
+    """A node's history as columns, oldest first.
+
+    ``step_ms`` 1: ``ts`` are the moments of single snapshots. Otherwise each is where a bucket of
+    that length begins. ``raw_since``: from when on single snapshots are kept; before it buckets
+    have ten minutes at least. ``series``: by key, those that have a sample.
+    """
+
+    node_id: str
+    from_: int = field(name="from")
+    to: int
+    step_ms: int
+    raw_since: int
+    ts: list[int]
+    series: dict[str, HistorySeries]
 
 
 class NodeEdit(Struct, forbid_unknown_fields=True):

@@ -26,7 +26,8 @@ class Kind(StrEnum):
 class Metric(NamedTuple):
     """One row of the table.
 
-    ``resolution`` is the finest step that says something; agents round to it.
+    ``resolution`` is the finest step that says something; agents round to it, and rates further
+    to three leading digits or less (``leading``): what follows is noise, and costs storage.
     ``instance`` names what tells several values of one metric apart, or None.
     """
 
@@ -38,24 +39,26 @@ class Metric(NamedTuple):
     instance: str | None = None
 
 
+MIB: Final = 1 << 20
+
 _ROWS: Final = (
     Metric("cpu.pct", "%", 0.1, Kind.GAUGE, "CPU in use"),
     Metric("cpu.user_pct", "%", 0.1, Kind.GAUGE, "CPU in user code"),
     Metric("cpu.system_pct", "%", 0.1, Kind.GAUGE, "CPU in the kernel"),
     Metric("cpu.iowait_pct", "%", 0.1, Kind.GAUGE, "CPU waiting for I/O"),
-    Metric("cpu.core_pct", "%", 0.1, Kind.GAUGE, "One core in use", "core"),
+    Metric("cpu.core_pct", "%", 0.5, Kind.GAUGE, "One core in use", "core"),
     Metric("load.1m", "tasks", 0.01, Kind.GAUGE, "Load, 1 minute"),
     Metric("load.5m", "tasks", 0.01, Kind.GAUGE, "Load, 5 minutes"),
     Metric("load.15m", "tasks", 0.01, Kind.GAUGE, "Load, 15 minutes"),
     Metric("mem.total_bytes", "B", 1, Kind.GAUGE, "Memory"),
-    Metric("mem.used_bytes", "B", 4096, Kind.GAUGE, "Memory in use"),
-    Metric("mem.available_bytes", "B", 4096, Kind.GAUGE, "Memory available"),
+    Metric("mem.used_bytes", "B", MIB, Kind.GAUGE, "Memory in use"),
+    Metric("mem.available_bytes", "B", MIB, Kind.GAUGE, "Memory available"),
     Metric("mem.pct", "%", 0.1, Kind.GAUGE, "Memory in use"),
     Metric("swap.total_bytes", "B", 1, Kind.GAUGE, "Swap"),
-    Metric("swap.used_bytes", "B", 4096, Kind.GAUGE, "Swap in use"),
+    Metric("swap.used_bytes", "B", MIB, Kind.GAUGE, "Swap in use"),
     Metric("swap.pct", "%", 0.1, Kind.GAUGE, "Swap in use"),
     Metric("disk.total_bytes", "B", 1, Kind.GAUGE, "File system size", "mount"),
-    Metric("disk.used_bytes", "B", 4096, Kind.GAUGE, "File system in use", "mount"),
+    Metric("disk.used_bytes", "B", MIB, Kind.GAUGE, "File system in use", "mount"),
     Metric("disk.pct", "%", 0.1, Kind.GAUGE, "File system in use", "mount"),
     Metric("disk.read_bytes_per_s", "B/s", 1, Kind.RATE, "Disk read", "device"),
     Metric("disk.write_bytes_per_s", "B/s", 1, Kind.RATE, "Disk written", "device"),
@@ -103,10 +106,27 @@ def resolution(key: str) -> float:
     return metric.resolution if metric else _UNKNOWN_RESOLUTION
 
 
+def leading(steps: int) -> int:
+    """Return a rate, in whole steps, with the digits that say something: to within about 1 %.
+
+    Below 100 it stays as it is. Above, the three leading digits are a multiple of 2 up to 200, of
+    5 up to 500, and of 10 beyond.
+    """
+    if abs(steps) < 100:
+        return steps
+    unit = int(10 ** (len(str(abs(steps))) - 3))
+    digits = abs(steps) / unit
+    fineness = unit * (2 if digits < 200 else 5 if digits < 500 else 10)
+    return round(steps / fineness) * fineness
+
+
 def rounded(key: str, value: float) -> int | float:
     """Return the value at its metric's resolution; whole steps come back as int."""
     step = resolution(key)
     steps = round(value / step)
+    metric = METRICS.get(split(key)[0])
+    if metric is not None and metric.kind is Kind.RATE:
+        steps = leading(steps)
     if step >= 1:
         return int(steps * step)
     # 0.1 has no exact double: dividing by its exact reciprocal gives the shortest decimal.

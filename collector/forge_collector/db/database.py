@@ -10,9 +10,11 @@ import asyncio
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from forge_collector.db.engine import Connection, Engine, Footprint, Tx
@@ -71,6 +73,7 @@ class Database:
         self._arrived: list[_Waiting] = []
         self._closing = False
         self._queue: queue.SimpleQueue[list[_Waiting] | _Chore] = queue.SimpleQueue()
+        self._put_off: deque[_Chore] = deque()
         self._writer = engine.open_writer()
         self._written_since_checkpoint = False
         self._checkpoint_due = time.monotonic() + _CHECKPOINT_PERIOD_S
@@ -110,6 +113,21 @@ class Database:
         """Do the engine's housekeeping between two batches; raises DatabaseError."""
         self._check_open()
         await self._do(lambda: self._engine.tidy(self._writer))
+
+    async def copy(self, target: Path, stop: threading.Event) -> None:
+        """Copy the store to a file, while units go on: each is held up for a step at most.
+
+        All that was durable when this was called is in the copy. It ends with DatabaseError when
+        ``stop`` is set, or the Database is closed.
+        """
+        self._check_open()
+
+        def between() -> None:
+            if stop.is_set() or self._closing:
+                raise DatabaseError("the copy was broken off")
+            self._go_on()
+
+        await self._do(lambda: self._engine.copy(self._writer, target, between))
 
     def footprint(self) -> Footprint:
         return self._engine.footprint()
@@ -168,25 +186,39 @@ class Database:
     def _run(self) -> None:
         chore: _Chore | None = None
         while chore is None or not chore.is_last:
-            batch, chore = self._next_batch()
-            if batch:
-                started = time.monotonic()
-                outcomes = self._commit(batch)
-                elapsed_s = time.monotonic() - started
-                self._deliver(outcomes)
-                self._written_since_checkpoint = True
-                if self._observe_batch is not None:
-                    self._observe_batch(len(batch), elapsed_s)
-            self._checkpoint_when_due()
+            if self._put_off:
+                chore = self._put_off.popleft()
+            else:
+                # With something to fold in, look up again when the checkpoint is due.
+                timeout_s = _CHECKPOINT_PERIOD_S if self._written_since_checkpoint else None
+                chore = self._do_batch(timeout_s)
             if chore is not None:
                 self._deliver([self._outcome_of(chore)])
 
-    def _next_batch(self) -> tuple[list[_Waiting], _Chore | None]:
+    def _go_on(self) -> None:
+        """Amid a long chore: do what units wait, and leave other chores for later."""
+        chore = self._do_batch(0)
+        if chore is not None:
+            self._put_off.append(chore)
+
+    def _do_batch(self, timeout_s: float | None) -> _Chore | None:
+        """Commit what units wait, then a checkpoint if it is due; return the chore behind them."""
+        batch, chore = self._next_batch(timeout_s)
+        if batch:
+            started = time.monotonic()
+            outcomes = self._commit(batch)
+            elapsed_s = time.monotonic() - started
+            self._deliver(outcomes)
+            self._written_since_checkpoint = True
+            if self._observe_batch is not None:
+                self._observe_batch(len(batch), elapsed_s)
+        self._checkpoint_when_due()
+        return chore
+
+    def _next_batch(self, timeout_s: float | None) -> tuple[list[_Waiting], _Chore | None]:
         """Wait for the first units, then take all that wait, up to the next chore."""
         batch: list[_Waiting] = []
         try:
-            # With something to fold in, look up again when the checkpoint is due.
-            timeout_s = _CHECKPOINT_PERIOD_S if self._written_since_checkpoint else None
             item = self._queue.get(timeout=timeout_s)
             while isinstance(item, list):
                 batch += item

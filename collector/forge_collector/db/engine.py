@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 Value = str | bytes | int | float | None
@@ -78,5 +79,12 @@ class Engine(Protocol):
 
     def tidy(self, writer: Connection) -> None:
         """Refresh statistics and give freed pages back, a bounded amount at a time."""
+
+    def copy(self, writer: Connection, target: Path, between: Callable[[], None]) -> None:
+        """Copy the store to a file of its own, outside a transaction.
+
+        ``between`` is called again and again until it is done, and may use the writer: what commits
+        there is in the copy, or not, as a whole. What it raises ends the copy.
+        """
 
     def footprint(self) -> Footprint: ...

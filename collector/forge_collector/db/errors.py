@@ -15,3 +15,7 @@ class StorageFullError(DatabaseError):
 
 class OverloadedError(DatabaseError):
     """More units wait for the writer than it can take in reasonable time. Try again later."""
+
+
+class TooSlowError(DatabaseError):
+    """A read took longer than a reader may take, and was interrupted."""

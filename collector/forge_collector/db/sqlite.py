@@ -7,9 +7,10 @@ alone checkpoints, when the Database tells it to.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +18,11 @@ from urllib.parse import quote
 
 import sqlite_utils
 
-from forge_collector.db import migrations
+from forge_collector.db import migrations, sqlite_copy
 from forge_collector.db.engine import Connection, Footprint, Rows, Value
-from forge_collector.db.errors import ConflictError, DatabaseError, StorageFullError
+from forge_collector.db.errors import ConflictError, DatabaseError, StorageFullError, TooSlowError
 
+MIGRATION_SET: Final = "forge_fleet"
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024  # a WAL that a burst blew up shrinks back to this
 _FREED_PAGES_AT_ONCE: Final = 1000
 _READ_TIME_S: Final = 10.0
@@ -30,6 +32,7 @@ _RESTART_WAIT_MS: Final = 200  # for readers, while writes wait
 _PROGRESS_STEPS: Final = 10_000  # virtual machine steps between two looks at the clock, about 1 ms
 # A disk quota or a limit on the size of files says WRITE; the index of the log says SHMSIZE.
 _NO_ROOM: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
+_NO_ROOM_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_PARAMS: Final[Mapping[str, Value]] = {}
 
 
@@ -144,7 +147,7 @@ class SqliteEngine:
     def open_writer(self) -> Connection:
         # Created 0600 first: sqlite3 would create it with whatever the umask leaves.
         self._path.touch(mode=0o600)
-        with _errors_translated():
+        with errors_translated():
             raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             try:
                 self._set_up(raw)
@@ -154,7 +157,7 @@ class SqliteEngine:
         return SqliteConnection(raw)
 
     def open_reader(self) -> Connection:
-        with _errors_translated():
+        with errors_translated():
             raw = sqlite3.connect(
                 f"file:{quote(str(self._path))}?mode=ro",
                 uri=True,
@@ -188,6 +191,12 @@ class SqliteEngine:
             writer.rollback()
             raise
 
+    def copy(self, writer: Connection, target: Path, between: Callable[[], None]) -> None:
+        if not isinstance(writer, SqliteConnection):
+            raise TypeError("this is no connection of this engine")
+        with errors_translated():
+            sqlite_copy.copy(writer.raw, target, between)
+
     def footprint(self) -> Footprint:
         return Footprint(_size(self._path), _size(self._log_path))
 
@@ -205,7 +214,7 @@ class SqliteEngine:
 
 def _migrate(raw: sqlite3.Connection, schema: Iterable[migrations.Migration]) -> None:
     """Apply what is pending; each migration commits together with its record."""
-    pending = sqlite_utils.Migrations("forge_fleet")
+    pending = sqlite_utils.Migrations(MIGRATION_SET)
     for migration in schema:
         pending(name=migration.name)(_as_function(migration))
     pending.apply(sqlite_utils.Database(raw))
@@ -220,11 +229,15 @@ def _as_function(migration: migrations.Migration) -> migrations.ApplyToSqlite:
 
 
 @contextmanager
-def _errors_translated() -> Iterator[None]:
+def errors_translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         raise _translated(error) from error
+    except OSError as error:
+        if error.errno in _NO_ROOM_ERRNOS:
+            raise StorageFullError(str(error)) from error
+        raise DatabaseError(str(error)) from error
 
 
 def _translated(error: sqlite3.Error) -> DatabaseError:
@@ -233,6 +246,8 @@ def _translated(error: sqlite3.Error) -> DatabaseError:
         return ConflictError(str(error))
     if name in _NO_ROOM:
         return StorageFullError(str(error))
+    if name == "SQLITE_INTERRUPT":
+        return TooSlowError(str(error))
     return DatabaseError(f"{error} ({name})" if name else str(error))
 
 

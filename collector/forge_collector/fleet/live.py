@@ -12,8 +12,9 @@ import os
 import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
@@ -22,6 +23,7 @@ from forge_collector.clock import Clock
 from forge_collector.events import Events, NodeAdded, NodeForgotten, NodeStatusChanged
 from forge_collector.fleet import rules
 from forge_collector.fleet.store import NodeRow, Receipt, Stored
+from forge_collector.fleet.watching import Watches
 from forge_collector.history import rules as history_rules
 from forge_collector.history.store import LastOfBoot, Recorded
 from forge_collector.http.streams import event
@@ -45,9 +47,9 @@ _NOTHING: Final = -1  # the version of a client that has nothing yet
 _VERSION = re.compile(r"[0-9]{1,18}")
 
 
-class SparkPoint(NamedTuple):
-    version: int
-    value: int | float
+# The version it was published in, and a value. A plain tuple of numbers, which the garbage
+# collector passes by: a large fleet has hundreds of thousands.
+SparkPoint = tuple[int, int | float]
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class LiveFleet:
         self._published_nodes: list[LiveNode] = []
         self._frames: dict[int, bytes] = {}
         self._published = asyncio.Event()
+        self._watches = Watches()
         # Versions count from each start of the collector: an id of another start means nothing.
         self._epoch = os.urandom(4).hex()
 
@@ -163,6 +166,7 @@ class LiveFleet:
         if len(self._gone) > _MAX_GONE:
             oldest = next(iter(self._gone))
             self._forgot_gone_before = self._gone.pop(oldest)
+        self._watches.end(node_id)
         self._events.publish(NodeForgotten(node_id))
 
     def refresh_statuses(self) -> dict[str, Recorded]:
@@ -185,11 +189,27 @@ class LiveFleet:
         node = self._nodes.get(node_id)
         return _as_message(node) if node else None
 
+    def interval_s(self, node_id: str) -> int | None:
+        """Return how often a node usually pushes; None when there is no such node."""
+        node = self._nodes.get(node_id)
+        return None if node is None else rules.expected_interval_s(node.host)
+
     def nodes(self) -> list[Node]:
         return [_as_message(node) for node in self._nodes.values()]
 
     def count_by_status(self) -> Counter[Status]:
         return Counter(node.status for node in self._nodes.values())
+
+    def watch(self, node_id: str) -> AbstractContextManager[AsyncIterator[bytes]]:
+        """Watch a node for as long as the block lasts; gives its encoded events."""
+        return self._watches.open(node_id, _latest(self._nodes[node_id]))
+
+    def wanted_interval_s(self, node_id: str) -> int:
+        """Return how often a node is to push."""
+        return rules.wanted_interval_s(is_watched=self._watches.get(node_id) is not None)
+
+    def count_watched(self) -> int:
+        return len(self._watches)
 
     def publish(self) -> None:
         """Make what changed since the last time a new version, and wake whoever waits for one."""
@@ -224,7 +244,7 @@ class LiveFleet:
 
     def _changed_since(self, seen: int) -> Iterable[LiveNode]:
         # Nearly every client is at the version before: its frame needs no look at other nodes.
-        if seen == self._version - 1:
+        if seen == self._version - 1 and seen != _NOTHING:
             return self._published_nodes
         return (node for node in self._nodes.values() if node.changed_in > seen)
 
@@ -235,7 +255,7 @@ class LiveFleet:
             nodes=[_card(node, seen, self._version) for node in changed],
             gone=[node_id for node_id, version in self._gone.items() if version > seen >= 0],
         )
-        return event(EVENT_NAME, f"{self._epoch}.{self._version}", codec.encode(frame))
+        return event(EVENT_NAME, codec.encode(frame), f"{self._epoch}.{self._version}")
 
     def _version_of(self, event_id: str | None) -> int:
         epoch, _, version = (event_id or "").partition(".")
@@ -275,8 +295,12 @@ class LiveFleet:
         node.values_json = stored.body
         node.card_values = rules.card_values(snapshot.values)
         value = snapshot.values.get(rules.SPARKLINE_METRIC)
+        watch = self._watches.get(node.id)
+        if watch is not None:
+            watch.tell(_latest(node))
+            value = None if value is None else watch.thinned(node.latest_ts, value)
         if value is not None:
-            node.sparkline.append(SparkPoint(self._version + 1, value))
+            node.sparkline.append((self._version + 1, value))
 
     def _refresh_status(self, node: LiveNode, now_ms: int) -> bool:
         silence_ms = now_ms - node.heard_ms
@@ -303,7 +327,7 @@ def _restore_live(node: LiveNode, last: LastOfBoot) -> None:
     for recorded in last.recorded:
         value = _show(node, recorded).get(rules.SPARKLINE_METRIC)
         if value is not None:
-            node.sparkline.append(SparkPoint(0, value))
+            node.sparkline.append((0, value))
 
 
 def _show(node: LiveNode, recorded: Recorded) -> dict[str, int | float]:
@@ -328,7 +352,7 @@ def _card(node: LiveNode, seen: int, version: int) -> Card:
         status=node.status,
         last_seen=node.last_seen,
         values=node.card_values,
-        cpu=[point.value for point in node.sparkline if seen < point.version <= version],
+        cpu=[value for stamp, value in node.sparkline if seen < stamp <= version],
         facts=_facts(node) if node.facts_changed_in > seen else None,
     )
 
@@ -348,11 +372,14 @@ def _facts(node: LiveNode) -> CardFacts:
     )
 
 
+def _latest(node: LiveNode) -> Point | None:
+    if node.values_json is None:
+        return None
+    # Already encoded when it came in; Raw goes out as it is.
+    return Point(node.latest_ts, msgspec.Raw(node.values_json))  # type: ignore[arg-type]
+
+
 def _as_message(node: LiveNode) -> Node:
-    latest = None
-    if node.values_json is not None:
-        # Already encoded when it came in; Raw goes out as it is.
-        latest = Point(node.latest_ts, msgspec.Raw(node.values_json))  # type: ignore[arg-type]
     return Node(
         id=node.id,
         name=node.name,
@@ -363,5 +390,5 @@ def _as_message(node: LiveNode) -> Node:
         ephemeral=node.ephemeral,
         host=node.host,
         clock_offset_ms=node.clock_offset_ms,
-        latest=latest,
+        latest=_latest(node),
     )

@@ -111,6 +111,16 @@ class FleetRoutes:
                 problems=("not_found",),
             ),
             Route(
+                "GET",
+                "/api/nodes/{node_id}/events",
+                VIEWER,
+                self.watch,
+                "One node, live: each snapshot as it comes, every second while this is open",
+                replies={200: "text/event-stream"},
+                problems=("not_found", "not_ready"),
+                streams=True,
+            ),
+            Route(
                 "PATCH",
                 "/api/nodes/{node_id}",
                 ADMIN,
@@ -156,7 +166,7 @@ class FleetRoutes:
                 accepted=stored.accepted,
                 duplicates=duplicates,
                 rejected=push.rejected,
-                interval_s=rules.PUSH_INTERVAL_S,
+                interval_s=self._live.wanted_interval_s(node_id),
             )
         )
 
@@ -170,6 +180,13 @@ class FleetRoutes:
 
     async def node(self, call: Call[None]) -> web.Response:
         return self._node_response(call.path("node_id"))
+
+    async def watch(self, call: Call[None]) -> web.StreamResponse:
+        node_id = call.path("node_id")
+        if not self._live.is_node(node_id):
+            raise _no_node(node_id)
+        with self._live.watch(node_id) as frames:
+            return await self._streams.serve(call.request, call.principal, frames)
 
     async def edit(self, call: Call[NodeEdit]) -> web.Response:
         node_id = call.path("node_id")

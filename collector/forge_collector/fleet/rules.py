@@ -10,6 +10,7 @@ from forge_shared import codec, metrics
 from forge_shared.messages import Host, Rejection, Snapshot, Status
 
 PUSH_INTERVAL_S: Final = 5
+WATCHED_INTERVAL_S: Final = 1
 SPARKLINE_POINTS: Final = 30
 SPARKLINE_METRIC: Final = "cpu.pct"
 
@@ -71,6 +72,12 @@ def status(silence_ms: int, interval_s: int) -> Status:
 def expected_interval_s(host: Host) -> int:
     """Return the interval a node pushes at: ours, or its owner's where that is longer."""
     return max(PUSH_INTERVAL_S, host.interval_s)
+
+
+def wanted_interval_s(*, is_watched: bool) -> int:
+    """Return the interval to ask a node for. Its status goes by the usual one all the same: who
+    watches a node must not make it degraded."""
+    return WATCHED_INTERVAL_S if is_watched else PUSH_INTERVAL_S
 
 
 def card_values(values: Mapping[str, int | float]) -> dict[str, int | float]:

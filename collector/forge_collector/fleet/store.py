@@ -108,6 +108,12 @@ def load(tx: Tx) -> list[NodeRow]:
     return [_node_row(*row) for row in rows]
 
 
+def count(tx: Tx) -> int:
+    """Return how many nodes there are."""
+    (nodes,) = tx.execute("SELECT COUNT(*) FROM nodes").fetchone()
+    return int(nodes)
+
+
 def keep_last(tx: Tx, last_of_nodes: Mapping[str, Recorded]) -> None:
     """Keep what these nodes last told, beyond the time their history is kept."""
     tx.executemany(

@@ -76,8 +76,9 @@ def _operation(route: Route[Any]) -> Json:
     }
     parameters = [_path_parameter(name) for name in _PARAMETER.findall(route.path)]
     parameters += [
-        {"name": name, "in": "header", "schema": dict(schema)}
-        for name, schema in route.headers.items()
+        {"name": name, "in": place, "schema": dict(schema)}
+        for place, schemas in (("query", route.query), ("header", route.headers))
+        for name, schema in schemas.items()
     ]
     if parameters:
         operation["parameters"] = parameters

@@ -52,8 +52,8 @@ class Route(Generic[B]):
     ``body``: the Struct a JSON body is decoded to; None: the handler gets None, or the bytes where
     ``raw_body`` names its media types. ``replies``: the Struct of each 2xx status,
     None where there is no body, a media type where it is not JSON. ``headers``: the JSON Schema of
-    each request header it heeds. ``problems``: the codes beyond those that any route may answer.
-    ``streams``: the reply does not end.
+    each request header it heeds; ``query``: of each parameter of its address. ``problems``: the
+    codes beyond those that any route may answer. ``streams``: the reply does not end.
     """
 
     method: str
@@ -65,6 +65,7 @@ class Route(Generic[B]):
     raw_body: Mapping[str, Any] = field(default_factory=dict)
     replies: Mapping[int, Any] = field(default_factory=dict)
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     streams: bool = False
 

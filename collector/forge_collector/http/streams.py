@@ -18,9 +18,10 @@ _STALLED_S: Final = 60.0
 _RETRY_MS: Final = 2000
 
 
-def event(name: str, event_id: str, data: bytes) -> bytes:
+def event(name: str, data: bytes, event_id: str | None = None) -> bytes:
     """Return one encoded event (WHATWG HTML, section 9.2). ``data`` holds no line break."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event_id.encode(), name.encode(), data)
+    encoded = b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+    return encoded if event_id is None else b"id: %b\n%b" % (event_id.encode(), encoded)
 
 
 class Streams:

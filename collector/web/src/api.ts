@@ -21,6 +21,7 @@ import {
   type Token,
   type Whoami,
 } from "./wire/messages";
+import { readHistory, type History } from "./wire/history";
 import { Malformed, parse, type Reader } from "./wire/read";
 
 export class ApiError extends Error {
@@ -113,6 +114,20 @@ export function node(id: string): Promise<Node> {
 
 export function nodeSnapshot(id: string): Promise<NodeSnapshot> {
   return read(readNodeSnapshot, call("GET", `/api/nodes/${encodeURIComponent(id)}/snapshot`));
+}
+
+export interface HistoryWanted {
+  readonly from: number;
+  /** null: up to now. */
+  readonly to: number | null;
+  readonly points: number;
+}
+
+export function nodeHistory(id: string, { from, to, points }: HistoryWanted): Promise<History> {
+  const query = new URLSearchParams({ from: String(from), points: String(points) });
+  if (to !== null) query.set("to", String(to));
+  const path = `/api/nodes/${encodeURIComponent(id)}/history?${query.toString()}`;
+  return read(readHistory, call("GET", path));
 }
 
 export function editNode(id: string, edit: NodeEdit): Promise<Node> {

@@ -13,13 +13,16 @@ import { AccessView } from "./views/access/access";
 import { AddMachine } from "./views/add-machine/add-machine";
 import { FleetView } from "./views/fleet/fleet";
 import { Help } from "./views/help";
-import { NodeView } from "./views/node/node";
+import { HomeView } from "./views/node/home";
+import { NodeView, prepareDashboard } from "./views/node/node";
 import { ConnectionBanner, Header } from "./views/shell";
 import { LoginLink, SignIn, Unreachable } from "./views/sign-in";
 
 effect(() => {
   stopClock(connection.value.state === "lost");
 });
+
+const IDLE_AFTER_MS = 1500;
 
 type Overlay = "help" | "add" | null;
 
@@ -58,6 +61,13 @@ function Inside({ where }: { readonly where: Route }) {
   );
   useKeys(onKey);
   useEffect(() => {
+    // Once there is nothing else to do: a machine that is opened is then drawn at once.
+    const timer = setTimeout(prepareDashboard, IDLE_AFTER_MS);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, []);
+  useEffect(() => {
     scrollTo(0, 0);
   }, [where.page]);
   const close = () => {
@@ -91,8 +101,10 @@ function Inside({ where }: { readonly where: Route }) {
 
 function View({ where, onAdd }: { readonly where: Route; readonly onAdd: () => void }) {
   switch (where.page) {
+    case "home":
+      return <HomeView params={where.params} />;
     case "node":
-      return <NodeView key={where.id} id={where.id} />;
+      return <NodeView key={where.id} id={where.id} params={where.params} />;
     case "access":
       return isAdmin.value ? <AccessView /> : <Nowhere what="Only an admin can manage access." />;
     case "fleet":

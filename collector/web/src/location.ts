@@ -1,15 +1,14 @@
 /** The address bar, as a signal. */
 
 import { signal } from "@preact/signals";
-import { FLEET, formatRoute, parseRoute, type Route } from "./route";
+import { formatRoute, HOME, parseRoute, type Route } from "./route";
 
-// Until there is a page of the collector's own machine, the bare address leads to the fleet.
-if (!location.hash) history.replaceState(null, "", FLEET);
+if (!location.hash) history.replaceState(null, "", HOME);
 
 export const route = signal<Route>(parseRoute(location.hash));
 
 /** The fleet page's address as it was last seen, so that going back keeps its filters. */
-let lastFleet: Route = parseRoute("#/fleet");
+let lastFleet: Extract<Route, { page: "fleet" }> = { page: "fleet", params: new URLSearchParams() };
 
 addEventListener("hashchange", () => {
   follow();
@@ -27,6 +26,11 @@ export function go(to: Route): void {
 
 export function goToFleet(): void {
   go(lastFleet);
+}
+
+/** What the fleet's view was, or is, sorted and filtered by. */
+export function fleetParams(): URLSearchParams {
+  return lastFleet.params;
 }
 
 /** Changes the address without a step in the browser's history. */

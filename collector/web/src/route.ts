@@ -1,8 +1,10 @@
-/** The page's addresses, all of them in the hash: #/fleet?…, #/node/:id, #/access, #/login/:code. */
+/** The page's addresses, all of them in the hash: #/, #/fleet?…, #/node/:id?…, #/access, #/login/:code. */
 
 export type Route =
   | { readonly page: "fleet"; readonly params: URLSearchParams }
-  | { readonly page: "node"; readonly id: string }
+  | { readonly page: "node"; readonly id: string; readonly params: URLSearchParams }
+  /** The collector's own machine, or the fleet where it has none. */
+  | { readonly page: "home"; readonly params: URLSearchParams }
   | { readonly page: "access" }
   | { readonly page: "login"; readonly code: string }
   | { readonly page: "unknown"; readonly path: string };
@@ -11,15 +13,12 @@ export function parseRoute(hash: string): Route {
   const address = hash.replace(/^#\/?/, "");
   const mark = address.indexOf("?");
   const path = mark < 0 ? address : address.slice(0, mark);
+  const params = new URLSearchParams(mark < 0 ? "" : address.slice(mark + 1));
   const [page = "", argument = "", ...rest] = path.split("/").map(decoded);
   if (rest.length === 0) {
-    if (page === "" || (page === "fleet" && argument === "")) {
-      return {
-        page: "fleet",
-        params: new URLSearchParams(mark < 0 ? "" : address.slice(mark + 1)),
-      };
-    }
-    if (page === "node" && argument) return { page: "node", id: argument };
+    if (page === "" && argument === "") return { page: "home", params };
+    if (page === "fleet" && argument === "") return { page: "fleet", params };
+    if (page === "node" && argument) return { page: "node", id: argument, params };
     if (page === "access" && argument === "") return { page: "access" };
     if (page === "login" && argument) return { page: "login", code: argument };
   }
@@ -28,12 +27,12 @@ export function parseRoute(hash: string): Route {
 
 export function formatRoute(route: Route): string {
   switch (route.page) {
-    case "fleet": {
-      const query = route.params.toString();
-      return query ? `#/fleet?${query}` : "#/fleet";
-    }
+    case "home":
+      return withQuery("#/", route.params);
+    case "fleet":
+      return withQuery("#/fleet", route.params);
     case "node":
-      return `#/node/${encodeURIComponent(route.id)}`;
+      return withQuery(`#/node/${encodeURIComponent(route.id)}`, route.params);
     case "access":
       return "#/access";
     case "login":
@@ -43,11 +42,17 @@ export function formatRoute(route: Route): string {
   }
 }
 
+export const HOME = "#/";
 export const FLEET = "#/fleet";
 export const ACCESS = "#/access";
 
 export function nodeAddress(id: string): string {
-  return formatRoute({ page: "node", id });
+  return formatRoute({ page: "node", id, params: new URLSearchParams() });
+}
+
+function withQuery(path: string, params: URLSearchParams): string {
+  const query = params.toString();
+  return query ? `${path}?${query}` : path;
 }
 
 function decoded(part: string): string {

@@ -18,6 +18,11 @@ export const isAdmin = computed(
   () => session.value.state === "in" && session.value.who.role === "admin",
 );
 
+/** The machine that the collector runs on, where it has an agent. */
+export const localNodeId = computed(() =>
+  session.value.state === "in" ? session.value.who.local_node_id : null,
+);
+
 export async function resume(): Promise<void> {
   openStream(); // does not wait for the answer: nearly always it is yes
   try {

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from forge_collector.history.tasks import prune
+from forge_collector.history.tasks import Kept, prune
 from forge_shared.messages import Fleet, IngestReply, Node, NodeSnapshot, Status, Tokens, Whoami
 from tests.integration.http_api.running import (
     ADMIN,
@@ -250,7 +250,7 @@ async def test_forgetting_takes_node_tokens_and_history(server: Server) -> None:
     assert [token.node_id for token in tokens] == ["n2"]
     (await server.call("DELETE", "/api/nodes/n1", ADMIN)).problem("not_found")
     # Nothing of it stays in the database once it was pruned.
-    assert await prune(server.collector.db, 0) == 1
+    assert await prune(server.collector.db, 0, Kept(48, 30)) == 1
     database = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
     counts = [
         database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]

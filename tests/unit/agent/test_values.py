@@ -26,9 +26,9 @@ def test_whatever_is_measured_the_collector_takes(values: dict[str, float]) -> N
 
 
 def test_values_are_rounded_to_their_resolution() -> None:
-    assert fitted({"cpu.pct": 3.14159, "mem.used_bytes": 5000, "load.1m": 0.129}) == {
+    assert fitted({"cpu.pct": 3.14159, "mem.used_bytes": 1_500_000, "load.1m": 0.129}) == {
         "cpu.pct": 3.1,
-        "mem.used_bytes": 4096,
+        "mem.used_bytes": 1024 * 1024,
         "load.1m": 0.13,
     }
 

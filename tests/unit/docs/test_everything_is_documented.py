@@ -67,7 +67,7 @@ def test_every_metric_as_its_table_says() -> None:
     for metric in METRICS.values():
         row = (
             f"| `{metric.name}` | {metric.instance or ''} | {metric.unit} | "
-            f"{metric.resolution:g} | {metric.kind} | {metric.title} |"
+            f"{metric.resolution:.15g} | {metric.kind} | {metric.title} |"
         )
         assert row in PROTOCOL
 
@@ -87,11 +87,22 @@ def test_every_option_and_variable_of_the_collector() -> None:
     assert "`ADMIN_SECRET`" in OPERATIONS
 
 
+def test_every_command_of_the_collector_with_its_options() -> None:
+    rows = dict(re.findall(r"^\| `forge-collector (\w+)` \| (.+) \|$", OPERATIONS, re.MULTILINE))
+    existing = dict(collector_cli.main.commands)
+    del existing["serve"]  # its options have a table of their own
+    assert rows.keys() == existing.keys()
+    for name, command in existing.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert f"`{parameter.opts[0]}`" in rows[name], name
+
+
 def commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{prefix} {name}")
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             yield f"{prefix} {name}", command
 
 

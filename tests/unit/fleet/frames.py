@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from forge_collector.fleet import watching
 from forge_collector.fleet.live import EVENT_NAME, LiveFleet
 from forge_collector.fleet.rules import SPARKLINE_POINTS
-from forge_shared.messages import Card, CardFacts, FleetFrame
+from forge_shared.messages import Card, CardFacts, FleetFrame, Point
 
 
 class Event(NamedTuple):
@@ -27,6 +28,15 @@ def read_event(encoded: bytes) -> Event:
     assert fields[b"event"] == EVENT_NAME.encode()
     frame = msgspec.json.decode(fields[b"data"], type=FleetFrame, strict=True)
     return Event(fields[b"id"].decode(), frame)
+
+
+def read_snapshot(encoded: bytes) -> Point:
+    """Take an event of a watched node apart."""
+    assert encoded.endswith(b"\n\n")
+    fields = dict(line.split(b": ", 1) for line in encoded[:-2].split(b"\n"))
+    assert list(fields) == [b"event", b"data"]
+    assert fields[b"event"] == watching.EVENT_NAME.encode()
+    return msgspec.json.decode(fields[b"data"], type=Point, strict=True)
 
 
 class Shown(NamedTuple):

@@ -45,6 +45,16 @@ async def test_a_client_gets_everything_at_once(live: LiveFleet, feed: Feed) -> 
     assert all(card.facts is not None for card in frame.nodes)
 
 
+async def test_a_client_that_comes_before_anything_was_published_gets_everything_too(
+    live: LiveFleet, feed: Feed
+) -> None:
+    """As right after the start, with nodes of which nothing will ever be heard again."""
+    feed.push("n1", 0)
+    frame = await Client(live).next()
+    assert frame.full
+    assert ids(frame) == ["n1"]
+
+
 async def test_an_empty_fleet_is_a_frame_too(live: LiveFleet, clock: ManualClock) -> None:
     assert await Client(live).next() == FleetFrame(True, clock.now_ms(), [], [])
 

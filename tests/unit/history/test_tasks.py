@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from forge_collector.db import Database, SqliteEngine, Tx
-from forge_collector.history import rules, store, tasks
+from forge_collector.history import store, tasks
 from forge_collector.history.store import Row
 
 NOW = 1_800_000_000_000
 HOUR_MS = 3_600_000
+KEPT = tasks.Kept(hours=48, rollup_days=30)
 
 
 async def test_prune_removes_all_that_is_too_old_a_bounded_amount_at_a_time(
@@ -36,7 +37,7 @@ async def test_prune_removes_all_that_is_too_old_a_bounded_amount_at_a_time(
 
     monkeypatch.setattr(store, "prune", counted)
 
-    assert await tasks.prune(db, rules.kept_since(NOW)) == 35
+    assert await tasks.prune(db, NOW, KEPT) == 35
     assert changed == [10, 10, 10, 5]
     assert len(await db.read(lambda tx: store.recent(tx, "n1", 300))) == 35
     assert await db.read(lambda tx: tx.execute("SELECT COUNT(*) FROM boots").fetchone()[0]) == 1
@@ -55,7 +56,7 @@ async def test_pruning_gives_room_back(tmp_path: Path) -> None:
 
     await db.write(fill)
     before = await db.read(pages)
-    await tasks.prune(db, rules.kept_since(NOW))
+    await tasks.prune(db, NOW, KEPT)
 
     assert await db.read(pages) < before / 4
     await db.close()

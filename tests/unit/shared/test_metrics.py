@@ -42,9 +42,13 @@ def test_rates_say_so_in_their_names_and_units() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(keys, numbers)
-def test_rounding_stays_within_half_a_resolution(key: str, value: float) -> None:
-    step = metrics.resolution(key)
-    assert abs(metrics.rounded(key, value) - value) <= step / 2 + abs(value) * 1e-15
+def test_rounding_stays_within_half_a_resolution_and_of_rates_within_a_hundredth(
+    key: str, value: float
+) -> None:
+    within = metrics.resolution(key) / 2 + abs(value) * 1e-15
+    if metrics.split(key)[0].endswith("_per_s"):
+        within += abs(value) / 100
+    assert abs(metrics.rounded(key, value) - value) <= within
 
 
 @settings(max_examples=500, deadline=None)
@@ -74,8 +78,15 @@ def test_rounding_leaves_no_digits_that_say_nothing(key: str, value: float) -> N
         ("cpu.pct", 3.1999999, 3.2),
         ("load.1m", 0.1 + 0.2, 0.3),
         ("temp.celsius/cpu", 41.3, 41.5),
-        ("mem.used_bytes", 6000, 4096),
-        ("net.rx_bytes_per_s/eth0", 1023.6, 1024),
+        ("cpu.core_pct/3", 12.3, 12.5),
+        ("mem.used_bytes", 1_600_000, 2 * 1024 * 1024),
+        ("net.rx_bytes_per_s/eth0", 99.4, 99),
+        ("net.rx_bytes_per_s/eth0", 1023.6, 1020),
+        ("net.rx_bytes_per_s/eth0", 345_678, 345_000),
+        ("net.rx_bytes_per_s/eth0", 8_765_432, 8_800_000),
+        ("net.rx_bytes_per_s/eth0", 999_999, 1_000_000),
+        ("disk.reads_per_s/sda", 19.94, 20.0),
+        ("disk.reads_per_s/sda", 7.36, 7.4),
         ("unknown.thing", 1.4, 1),
     ],
 )
@@ -83,9 +94,15 @@ def test_rounding_by_example(key: str, value: float, expected: float) -> None:
     assert metrics.rounded(key, value) == expected
 
 
+@given(st.integers(0, 10**15), st.integers(0, 10**15))
+def test_of_two_rates_the_greater_stays_no_smaller(one: int, other: int) -> None:
+    less, more = sorted([one, other])
+    assert metrics.leading(less) <= metrics.leading(more)
+
+
 def test_resolution_is_the_tables_and_one_for_what_it_does_not_know() -> None:
     assert metrics.resolution("cpu.pct") == 0.1
-    assert metrics.resolution("cpu.core_pct/31") == 0.1
+    assert metrics.resolution("cpu.core_pct/31") == 0.5
     assert metrics.resolution("not.in.the.table") == 1.0
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import sqlite_utils
 
-from forge_collector.db.migrations import m0001_first_light
+from forge_collector.db.migrations import m0001_first_light, m0002_sealed_history
 
 ApplyToSqlite = Callable[[sqlite_utils.Database], None]
 
@@ -22,4 +22,7 @@ class Migration(NamedTuple):
     statements: tuple[str, ...]
 
 
-ALL: tuple[Migration, ...] = (Migration("0001_first_light", m0001_first_light.STATEMENTS),)
+ALL: tuple[Migration, ...] = (
+    Migration("0001_first_light", m0001_first_light.STATEMENTS),
+    Migration("0002_sealed_history", m0002_sealed_history.STATEMENTS),
+)

@@ -31,9 +31,14 @@ export function moment(at: number, now: number): string {
   const then = new Date(at);
   const today = new Date(now);
   if (then.toDateString() === today.toDateString()) return clockTime(at);
-  const day = `${then.getDate()} ${MONTHS[then.getMonth()] ?? ""}`;
+  const day = dayAndMonth(at);
   if (then.getFullYear() === today.getFullYear()) return `${day} ${clockTime(at)}`;
   return `${day} ${then.getFullYear()}`;
+}
+
+export function dayAndMonth(at: number): string {
+  const then = new Date(at);
+  return `${then.getDate()} ${MONTHS[then.getMonth()] ?? ""}`;
 }
 
 export function clockTime(at: number): string {

@@ -1,18 +1,23 @@
-/** One connection to the fleet stream, kept up until it is closed. */
+/** One connection to a stream of the collector, kept up until it is closed. */
 
-import { readFleetFrame, readProblem, type FleetFrame } from "../wire/messages";
-import { Malformed, parse } from "../wire/read";
+import { readProblem } from "../wire/messages";
+import { Malformed, parse, type Reader } from "../wire/read";
 import { backoffMs } from "./backoff";
 import type { Connection } from "./protocol";
 import { SseReader } from "./sse";
 
-const STREAM = "/api/fleet/events";
-
 /** The collector sends a heartbeat every 15 s: this long without one and the line is dead. */
 const SILENCE_MS = 40_000;
 
-export interface Listener {
-  onFrame(frame: FleetFrame): void;
+/** Which stream, and how its events are read. */
+export interface Source<T> {
+  readonly path: string;
+  readonly event: string;
+  readonly read: Reader<T>;
+}
+
+export interface Listener<T> {
+  onEvent(event: T): void;
   onConnection(connection: Connection): void;
 }
 
@@ -20,15 +25,17 @@ class SignedOut extends Error {}
 
 class Refused extends Error {}
 
-export class FleetConnection {
-  readonly #listener: Listener;
+export class StreamConnection<T> {
+  readonly #source: Source<T>;
+  readonly #listener: Listener<T>;
   readonly #closed = new AbortController();
   #lastEventId = "";
   #lastHeard = Date.now();
   #failures = 0;
   #wake: () => void = () => undefined;
 
-  constructor(listener: Listener) {
+  constructor(source: Source<T>, listener: Listener<T>) {
+    this.#source = source;
     this.#listener = listener;
     void this.#keepUp();
   }
@@ -45,19 +52,19 @@ export class FleetConnection {
   }
 
   async #keepUp(): Promise<void> {
-    this.#listener.onConnection({ state: "connecting" });
+    this.#tell({ state: "connecting" });
     for (;;) {
       const failure = await this.#read();
       if (this.#closed.signal.aborted) return;
       if (failure instanceof SignedOut) {
         this.#lastEventId = "";
-        this.#listener.onConnection({ state: "signed-out" });
+        this.#tell({ state: "signed-out" });
         await this.#pause(null);
-        this.#listener.onConnection({ state: "connecting" });
+        this.#tell({ state: "connecting" });
       } else {
         this.#failures += 1;
         const wait = backoffMs(this.#failures, Math.random());
-        this.#listener.onConnection({
+        this.#tell({
           state: "lost",
           since: this.#lastHeard,
           retryAt: Date.now() + wait,
@@ -70,6 +77,8 @@ export class FleetConnection {
 
   /** Reads until the stream ends, and returns why it did. */
   async #read(): Promise<unknown> {
+    if (this.#closed.signal.aborted) return null; // while it waited to try again
+    const { path, event: name, read } = this.#source;
     const attempt = new AbortController();
     const abort = () => {
       attempt.abort();
@@ -77,7 +86,7 @@ export class FleetConnection {
     this.#closed.signal.addEventListener("abort", abort);
     let silence = setTimeout(abort, SILENCE_MS);
     try {
-      const response = await fetch(STREAM, {
+      const response = await fetch(path, {
         headers: {
           accept: "text/event-stream",
           ...(this.#lastEventId && { "last-event-id": this.#lastEventId }),
@@ -88,7 +97,7 @@ export class FleetConnection {
       if (response.status === 401) return new SignedOut();
       if (!response.ok || !response.body) return await refusal(response);
       this.#lastHeard = Date.now();
-      this.#listener.onConnection({ state: "live" });
+      this.#tell({ state: "live" });
       const events = new SseReader();
       const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
@@ -98,14 +107,14 @@ export class FleetConnection {
         silence = setTimeout(abort, SILENCE_MS);
         this.#lastHeard = Date.now();
         for (const { event, data, id } of events.push(value)) {
-          if (event !== "fleet") continue;
-          this.#listener.onFrame(parse(readFleetFrame, data));
+          if (event !== name) continue;
+          this.#listener.onEvent(parse(read, data));
           this.#lastEventId = id;
           this.#failures = 0;
         }
       }
     } catch (error) {
-      // After a frame that could not be read, only a full one can be trusted.
+      // After an event that could not be read, only everything anew can be trusted.
       if (error instanceof Malformed) this.#lastEventId = "";
       return error;
     } finally {
@@ -113,6 +122,10 @@ export class FleetConnection {
       this.#closed.signal.removeEventListener("abort", abort);
       attempt.abort();
     }
+  }
+
+  #tell(connection: Connection): void {
+    if (!this.#closed.signal.aborted) this.#listener.onConnection(connection);
   }
 
   /** Waits for so long, or without end; retry() and close() end it. */

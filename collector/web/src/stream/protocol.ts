@@ -1,6 +1,6 @@
 /** What the tabs and the shared worker say to each other. */
 
-import type { FleetFrame } from "../wire/messages";
+import type { FleetFrame, Point } from "../wire/messages";
 
 export type Connection =
   | { readonly state: "connecting" }
@@ -15,19 +15,29 @@ export type Connection =
   | { readonly state: "signed-out" };
 
 export type ToTab =
+  /** How the fleet's stream is, and what it brings. */
   | { readonly kind: "connection"; readonly connection: Connection }
-  | { readonly kind: "frame"; readonly frame: FleetFrame };
+  | { readonly kind: "frame"; readonly frame: FleetFrame }
+  /** The same of a machine's. */
+  | { readonly kind: "node"; readonly id: string; readonly state: WatchState }
+  | { readonly kind: "point"; readonly id: string; readonly point: Point };
+
+/** How watching a machine goes. "refused": other machines have all the streams there are. */
+export type WatchState = "open" | "lost" | "refused";
 
 export type FromTab =
-  /** Somebody looks at this tab: send frames, beginning with everything. */
-  | "watch"
-  /** Nobody looks: frames can wait. */
-  | "rest"
-  | "here"
-  | "bye"
+  /**
+   * I am here: whether somebody looks at me, and which machines they watch. It says all there is
+   * to say, and is said again and again: a hub that forgot a tab knows it by the next one.
+   */
+  | { readonly kind: "here"; readonly looks: boolean; readonly nodes: readonly string[] }
+  | { readonly kind: "bye" }
   /** Try to connect now: after signing in, or because somebody asked. */
-  | "retry";
+  | { readonly kind: "retry" };
 
 /** A tab says "here" this often, though browsers slow hidden tabs down to once a minute. */
 export const HERE_EVERY_MS = 30_000;
 export const TAB_GONE_AFTER_MS = 200_000;
+
+/** Of the six connections that a browser allows, one is the fleet's, and two are for the rest. */
+export const MOST_NODES = 3;

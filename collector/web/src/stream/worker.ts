@@ -1,8 +1,8 @@
 /** The shared worker: nothing but a hub that every tab connects to. */
 
-import { FleetHub } from "./hub";
+import { Hub } from "./hub";
 
-const hub = new FleetHub();
+const hub = new Hub();
 
 addEventListener("connect", (event) => {
   const [port] = (event as MessageEvent).ports;

@@ -2,8 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { clockTime, span } from "../format/time";
-import { ACCESS, FLEET, type Route } from "../route";
-import { isAdmin, signOut } from "../session";
+import { ACCESS, FLEET, HOME, type Route } from "../route";
+import { isAdmin, localNodeId, signOut } from "../session";
 import { connection, retryStream } from "../stream/client";
 import { theme, toggleTheme } from "../theme";
 import { useAction } from "../ui/action";
@@ -28,6 +28,11 @@ export function Header({ where, onAdd, onHelp }: HeaderProps) {
         <NavLink href={FLEET} current={where.page === "fleet" || where.page === "node"}>
           Fleet
         </NavLink>
+        {localNodeId.value !== null && (
+          <NavLink href={HOME} current={where.page === "home"}>
+            This machine
+          </NavLink>
+        )}
         {isAdmin.value && (
           <NavLink href={ACCESS} current={where.page === "access"}>
             Access

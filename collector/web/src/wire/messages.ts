@@ -148,6 +148,8 @@ export interface Point {
   readonly values: Values;
 }
 
+export const readPoint: Reader<Point> = record<Point>({ ts: number, values: readValues });
+
 /** A node's most recent points, oldest first. */
 export interface NodeSnapshot {
   readonly node_id: string;
@@ -156,7 +158,7 @@ export interface NodeSnapshot {
 
 export const readNodeSnapshot: Reader<NodeSnapshot> = record<NodeSnapshot>({
   node_id: exact,
-  points: list(record<Point>({ ts: number, values: readValues })),
+  points: list(readPoint),
 });
 
 // --- access -----------------------------------------------------------------------------------

@@ -4,8 +4,7 @@ import { useState } from "preact/hooks";
 import { forgetNode } from "../../api";
 import type { Machine } from "../../fleet/state";
 import { goToFleet } from "../../location";
-import { Failure, useAction } from "../../ui/action";
-import { Dialog } from "../../ui/dialog";
+import { FormDialog, TextField } from "../../ui/form-dialog";
 
 interface ForgetMachineProps {
   readonly machine: Machine;
@@ -14,53 +13,32 @@ interface ForgetMachineProps {
 
 export function ForgetMachine({ machine, onClose }: ForgetMachineProps) {
   const [typed, setTyped] = useState("");
-  const { busy, failure, run } = useAction();
   return (
-    <Dialog title={`Forget ${machine.id}?`} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          run(async () => {
-            await forgetNode(machine.id);
-            onClose();
-            goToFleet();
-          });
-        }}
-      >
-        <p>
-          Its history is deleted and its tokens are revoked. This cannot be undone. An agent that
-          still runs there is turned away until it gets a new token.
-        </p>
-        <label class="field">
-          <span>
+    <FormDialog
+      title={`Forget ${machine.id}?`}
+      verb="Forget it"
+      danger
+      ready={typed.trim() === machine.id}
+      onSubmit={async () => {
+        await forgetNode(machine.id);
+        goToFleet();
+      }}
+      onClose={onClose}
+    >
+      <p>
+        Its history is deleted and its tokens are revoked. This cannot be undone. An agent that
+        still runs there is turned away until it gets a new token.
+      </p>
+      <TextField
+        label={
+          <>
             Type <code>{machine.id}</code> to confirm
-          </span>
-          <input
-            type="text"
-            data-first-focus
-            autocomplete="off"
-            autocapitalize="off"
-            spellcheck={false}
-            value={typed}
-            onInput={(event) => {
-              setTyped(event.currentTarget.value);
-            }}
-          />
-        </label>
-        <Failure reason={failure} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            class="button button-danger"
-            disabled={busy || typed.trim() !== machine.id}
-          >
-            Forget it
-          </button>
-        </div>
-      </form>
-    </Dialog>
+          </>
+        }
+        value={typed}
+        onChange={setTyped}
+        firstFocus
+      />
+    </FormDialog>
   );
 }

@@ -1,40 +1,46 @@
-/** One machine: its facts, its figures now, its recent past. */
+/** One machine: its name and state, and its dashboard, which is loaded when it is first wanted. */
 
 import { lazy, Suspense } from "preact/compat";
-import { useCallback, useEffect, useState } from "preact/hooks";
-import { node, nodeSnapshot } from "../../api";
-import { inLocalTime } from "../../clock";
-import { metric } from "../../fleet/metric";
-import { conditionOf, type Machine } from "../../fleet/state";
-import { CONDITION_NAMES } from "../../format/presence";
-import { clockError, exactMoment, longSpan } from "../../format/time";
-import { memory, percent } from "../../format/units";
-import { goToFleet } from "../../location";
-import { FLEET } from "../../route";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { conditionOf, type Fleet, type Machine } from "../../fleet/state";
+import { formatRange, ONE_HOUR, parseRange, type Range } from "../../history/range";
+import { useKeys } from "../../keys";
+import { fleetParams, go } from "../../location";
+import { FLEET, formatRoute } from "../../route";
 import { isAdmin } from "../../session";
 import { fleet } from "../../stream/client";
-import { Failure } from "../../ui/action";
-import { Icon, StatusGlyph } from "../../ui/icons";
-import { useLoaded } from "../../ui/load";
-import { Bar } from "../../ui/meter";
-import { Untrusted } from "../../ui/untrusted";
-import type { NodeSnapshot, Values } from "../../wire/messages";
-import { Presence } from "../fleet/card";
 import { EditMachine } from "./edit";
 import { ForgetMachine } from "./forget";
-import { cores, readingGroups } from "./readings";
+import { NodeHead } from "./head";
+import { neighboursOf, type Neighbours } from "./neighbours";
+import { ChartSkeletons } from "./states";
 import { MachineTokens } from "./tokens";
+import { usePast } from "./use-past";
 
-const Charts = lazy(() => import("./charts"));
+const loadDashboard = () => import("./dashboard");
+const Dashboard = lazy(loadDashboard);
 
-const REFRESH_MS = 5000;
+/** Called where a machine may be opened soon: its page is then there at once. */
+export function prepareDashboard(): void {
+  void loadDashboard();
+}
 
-export function NodeView({ id }: { readonly id: string }) {
+interface NodeViewProps {
+  readonly id: string;
+  readonly params: URLSearchParams;
+  /** The range that the address need not name. */
+  readonly usual?: Range;
+  readonly isHome?: boolean;
+}
+
+export function NodeView({ id, params, usual = ONE_HOUR, isHome = false }: NodeViewProps) {
   const known = fleet.value;
   const machine = known?.get(id);
-  if (!known) return <p class="loading">Loading…</p>;
+  if (!known) return <ChartSkeletons />;
   if (!machine) return <UnknownMachine id={id} />;
-  return <KnownMachine machine={machine} />;
+  return (
+    <KnownMachine fleet={known} machine={machine} params={params} usual={usual} isHome={isHome} />
+  );
 }
 
 function UnknownMachine({ id }: { readonly id: string }) {
@@ -51,65 +57,55 @@ function UnknownMachine({ id }: { readonly id: string }) {
   );
 }
 
-function KnownMachine({ machine }: { readonly machine: Machine }) {
-  const { id } = machine;
+interface KnownMachineProps {
+  readonly fleet: Fleet;
+  readonly machine: Machine;
+  readonly params: URLSearchParams;
+  readonly usual: Range;
+  readonly isHome: boolean;
+}
+
+function KnownMachine({ fleet, machine, params, usual, isHome }: KnownMachineProps) {
+  const { id, name } = machine;
   const [dialog, setDialog] = useState<"edit" | "forget" | null>(null);
-  const [snapshot, reload] = useLoaded(useCallback(() => nodeSnapshot(id), [id]));
-  useEvery(REFRESH_MS, reload);
-  const condition = conditionOf(machine);
+  const query = params.toString();
+  const range = useMemo(() => parseRange(new URLSearchParams(query), usual), [query, usual]);
+  const past = usePast(id, range);
+  const neighbours = neighboursOf(id, fleet, fleetParams());
+  const setRange = useCallback(
+    (to: Range) => {
+      go(addressOf(id, to, usual, isHome));
+    },
+    [id, usual, isHome],
+  );
+  useNeighbourKeys(neighbours, (to) => {
+    go(addressOf(to, range, ONE_HOUR, false));
+  });
+  useTitle(name);
   const close = () => {
     setDialog(null);
   };
   return (
-    <article class={`node is-${condition}`} data-node-id={id} data-status={machine.status}>
-      <header class="node-head">
-        <a
-          class="button-icon"
-          href={FLEET}
-          aria-label="Back to the fleet"
-          onClick={(event) => {
-            event.preventDefault();
-            goToFleet();
-          }}
-        >
-          <Icon name="back" />
-        </a>
-        <h1>
-          <Untrusted text={machine.name} />
-        </h1>
-        <p class={`node-status status-${condition}`}>
-          <StatusGlyph condition={condition} /> <strong>{CONDITION_NAMES[condition]}</strong>
-          <span class="node-presence">
-            <Presence machine={machine} />
-          </span>
-        </p>
-        {isAdmin.value && (
-          <div class="node-actions">
-            <button
-              type="button"
-              class="button"
-              onClick={() => {
-                setDialog("edit");
-              }}
-            >
-              <Icon name="edit" /> Edit
-            </button>
-            <button
-              type="button"
-              class="button button-danger"
-              onClick={() => {
-                setDialog("forget");
-              }}
-            >
-              Forget
-            </button>
-          </div>
-        )}
-      </header>
-      <Facts machine={machine} />
-      {snapshot.state === "failed" && <Failure reason={snapshot.reason} />}
-      {snapshot.state === "loading" && <ChartSkeletons />}
-      {snapshot.state === "ready" && <Past snapshot={snapshot.value} />}
+    <article
+      class={`node is-${conditionOf(machine)}`}
+      data-node-id={id}
+      data-status={machine.status}
+      aria-busy={past.isFetching}
+    >
+      <NodeHead
+        machine={machine}
+        neighbours={neighbours}
+        addressOf={(to) => formatRoute(addressOf(to, range, ONE_HOUR, false))}
+        onEdit={() => {
+          setDialog("edit");
+        }}
+        onForget={() => {
+          setDialog("forget");
+        }}
+      />
+      <Suspense fallback={<ChartSkeletons />}>
+        <Dashboard machine={machine} past={past} range={range} usual={usual} onRange={setRange} />
+      </Suspense>
       {isAdmin.value && <MachineTokens nodeId={id} />}
       {dialog === "edit" && <EditMachine machine={machine} onClose={close} />}
       {dialog === "forget" && <ForgetMachine machine={machine} onClose={close} />}
@@ -117,110 +113,28 @@ function KnownMachine({ machine }: { readonly machine: Machine }) {
   );
 }
 
-/** Runs on and on while somebody looks. */
-function useEvery(ms: number, run: () => void): void {
+function addressOf(id: string, range: Range, usual: Range, isHome: boolean) {
+  const params = formatRange(range, usual);
+  return isHome ? { page: "home" as const, params } : { page: "node" as const, id, params };
+}
+
+function useNeighbourKeys({ before, after }: Neighbours, open: (id: string) => void): void {
+  useKeys((key, event) => {
+    if (event.shiftKey) return false;
+    const to = key === "ArrowLeft" ? before : key === "ArrowRight" ? after : null;
+    if (to === null) return false;
+    open(to);
+    return true;
+  });
+}
+
+/** The tab's title names the machine while its page is open. */
+function useTitle(name: string): void {
   useEffect(() => {
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible") run();
-    }, ms);
+    const title = document.title;
+    document.title = `${name} · ${title}`;
     return () => {
-      clearInterval(timer);
+      document.title = title;
     };
-  }, [ms, run]);
-}
-
-function Facts({ machine: { id, facts, values } }: { readonly machine: Machine }) {
-  // Cards carry what cards show; the rest of the host's facts is asked for here.
-  const [detail] = useLoaded(useCallback(() => node(id), [id]));
-  const host = detail.state === "ready" ? detail.value.host : undefined;
-  const uptime = metric(values, "uptime.s");
-  const rows: readonly (readonly [string, string])[] = [
-    ["Id", id],
-    ["System", facts.os],
-    ["Kernel", [host?.kernel, host?.arch].filter(Boolean).join(" · ")],
-    ["Processor", host?.cpu_model ?? ""],
-    ["Cores", facts.cpu_cores ? String(facts.cpu_cores) : ""],
-    ["Memory", facts.mem_total_bytes ? memory(facts.mem_total_bytes) : ""],
-    ["Up for", uptime === undefined ? "" : longSpan(uptime * 1000)],
-    ["Known since", exactMoment(inLocalTime(facts.first_seen)).slice(0, -3)],
-    ["Agent", facts.agent_version],
-    ["Tags", facts.tags.join(", ")],
-    ["Normally off", facts.ephemeral ? "yes" : ""],
-    ["Clock", facts.clock_offset_ms === null ? "" : clockError(facts.clock_offset_ms)],
-  ];
-  return (
-    <dl class="panel facts">
-      {rows
-        .filter(([, fact]) => fact)
-        .map(([label, fact]) => (
-          <div key={label}>
-            <dt>{label}</dt>
-            <dd>
-              <Untrusted text={fact} />
-            </dd>
-          </div>
-        ))}
-    </dl>
-  );
-}
-
-function Past({ snapshot }: { readonly snapshot: NodeSnapshot }) {
-  const { points } = snapshot;
-  const last = points.at(-1);
-  if (!last) return <p class="loading">This machine has sent no figures in the last 48 hours.</p>;
-  return (
-    <>
-      <Suspense fallback={<ChartSkeletons />}>
-        <Charts points={points} />
-      </Suspense>
-      <Readings values={last.values} />
-    </>
-  );
-}
-
-function ChartSkeletons() {
-  return (
-    <div class="charts" role="status" aria-label="Loading the charts">
-      {Array.from({ length: 4 }, (_, index) => (
-        <div key={index} class="panel chart skeleton" />
-      ))}
-    </div>
-  );
-}
-
-function Readings({ values }: { readonly values: Values }) {
-  const perCore = cores(values);
-  return (
-    <section class="readings" aria-label="Figures now">
-      {perCore.length > 1 && (
-        <div class="panel reading-group reading-cores">
-          <h2>Cores</h2>
-          <ol class="cores">
-            {perCore.map((pct, core) => (
-              <li key={core} title={`Core ${core}: ${percent(pct)}`}>
-                <Bar pct={pct} />
-                <span class="unseen">{`Core ${core}: ${percent(pct)}`}</span>
-              </li>
-            ))}
-          </ol>
-        </div>
-      )}
-      {readingGroups(values).map((group) => (
-        <div key={group.title} class="panel reading-group">
-          <h2>{group.title}</h2>
-          <dl>
-            {group.readings.map((reading) => (
-              <div key={reading.label}>
-                <dt>
-                  <Untrusted text={reading.label} />
-                </dt>
-                <dd>{reading.figure}</dd>
-                {reading.pct !== undefined && <Bar pct={reading.pct} />}
-              </div>
-            ))}
-          </dl>
-        </div>
-      ))}
-    </section>
-  );
+  }, [name]);
 }

@@ -1,0 +1,66 @@
+"""Boots and their history in the store: fresh rows, sealed chunks, and rollups.
+
+Whoever reads history asks here and need not know where it lies.
+"""
+
+from forge_collector.history.store.boots import (
+    Boot,
+    forget,
+    open_boot,
+    set_clock_offset,
+    set_live,
+)
+from forge_collector.history.store.chunks import RaceError, parts_of
+from forge_collector.history.store.pruning import prune, prune_boots, prune_chunks, prune_rollups
+from forge_collector.history.store.reading import (
+    LastOfBoot,
+    Recorded,
+    last_of_boot,
+    recent,
+    rollups,
+    samples,
+)
+from forge_collector.history.store.sealing import (
+    Due,
+    ToMerge,
+    boots_due,
+    due,
+    put,
+    seal,
+    spans_to_merge,
+    to_merge,
+    unsealed,
+)
+from forge_collector.history.store.snapshots import Row, append, as_columns
+
+__all__ = [
+    "Boot",
+    "Due",
+    "LastOfBoot",
+    "RaceError",
+    "Recorded",
+    "Row",
+    "ToMerge",
+    "append",
+    "as_columns",
+    "boots_due",
+    "due",
+    "forget",
+    "last_of_boot",
+    "open_boot",
+    "parts_of",
+    "prune",
+    "prune_boots",
+    "prune_chunks",
+    "prune_rollups",
+    "put",
+    "recent",
+    "rollups",
+    "samples",
+    "seal",
+    "set_clock_offset",
+    "set_live",
+    "spans_to_merge",
+    "to_merge",
+    "unsealed",
+]

@@ -1,0 +1,183 @@
+"""The fleet in the terminal: what its stream tells, put together, and drawn as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from forge_shared.messages import Card, CardFacts, FleetFrame, Status
+from forgectl import figures
+from forgectl.output import printable
+
+_OFF: Final = "off"  # a machine that is normally off, and is
+_STYLES: Final = {"online": "green", "degraded": "yellow", "offline": "red", _OFF: "dim"}
+_LONGEST_CELL: Final = 40
+_BOUNDLESS: Final = 10_000
+_NO_FACTS: Final = CardFacts(
+    name="",
+    os="",
+    platform="",
+    tags=[],
+    ephemeral=False,
+    cpu_cores=0,
+    mem_total_bytes=0,
+    agent_version="",
+    first_seen=0,
+    clock_offset_ms=None,
+)
+
+
+class Fleet:
+    """Every node, as its last card showed it. ``now_ms``: the last frame's."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self._cards: dict[str, Card] = {}
+
+    def take(self, frame: FleetFrame) -> None:
+        """Take note of a frame."""
+        self.now_ms = frame.now
+        if frame.full:
+            self._cards.clear()
+        for node_id in frame.gone:
+            self._cards.pop(node_id, None)
+        for card in frame.nodes:
+            known = self._cards.get(card.id)
+            # Facts come when they are news.
+            facts = card.facts or (known.facts if known is not None else None) or _NO_FACTS
+            self._cards[card.id] = msgspec.structs.replace(card, facts=facts)
+
+    def rows(self, now_ms: int) -> list[Row]:
+        """Return the nodes by name, with how long ago each was seen by then."""
+        rows = [_row(card, now_ms) for card in self._cards.values()]
+        return sorted(rows, key=lambda row: (row.name.casefold(), row.id))
+
+
+class Row(NamedTuple):
+    """A node in words."""
+
+    id: str
+    name: str
+    status: str
+    cpu: str
+    memory: str
+    load: str
+    disk: str
+    received: str
+    sent: str
+    seen: str
+    os: str
+
+
+def _row(card: Card, now_ms: int) -> Row:
+    facts, values = card.facts or _NO_FACTS, card.values
+    is_off = facts.ephemeral and card.status is Status.OFFLINE
+    return Row(
+        id=card.id,
+        name=printable(facts.name or card.id),
+        status=_OFF if is_off else card.status.value,
+        cpu=figures.percent(values.get("cpu.pct")),
+        memory=figures.percent(values.get("mem.pct")),
+        load=figures.load(values.get("load.1m")),
+        disk=figures.percent(values.get("disk.pct")),
+        received=figures.bytes_per_s(values.get("net.rx_bytes_per_s")),
+        sent=figures.bytes_per_s(values.get("net.tx_bytes_per_s")),
+        seen=f"{figures.span(now_ms - card.last_seen)} ago",
+        os=printable(figures.brief_os(facts.os)),
+    )
+
+
+class _Column(NamedTuple):
+    """``leaves``: which columns make room where the terminal is narrow, the lowest first."""
+
+    title: str
+    cell: Callable[[Row], str]
+    leaves: int
+    is_figure: bool = True
+
+
+_COLUMNS: Final = (
+    _Column("NODE", lambda row: row.id, 9, is_figure=False),
+    _Column("NAME", lambda row: row.name, 3, is_figure=False),
+    _Column("STATUS", lambda row: row.status, 8, is_figure=False),
+    _Column("CPU", lambda row: row.cpu, 7),
+    _Column("MEMORY", lambda row: row.memory, 6),
+    _Column("LOAD", lambda row: row.load, 2),
+    _Column("DISK", lambda row: row.disk, 4),
+    _Column("RX", lambda row: row.received, 1),
+    _Column("TX", lambda row: row.sent, 1),
+    _Column("SEEN", lambda row: row.seen, 5),
+    _Column("OS", lambda row: row.os, 0, is_figure=False),
+)
+
+
+_COLUMNS_THAT_LEAVE: Final = 7  # by rank; the node, its status and its CPU stay
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Return how many nodes there are, and how they are."""
+    counted = Counter(row.status for row in rows)
+    states = [f"{counted[status]} {status}" for status in _STYLES if counted[status]]
+    nodes = "1 node" if len(rows) == 1 else f"{len(rows):,} nodes"
+    return ": ".join([nodes, ", ".join(states)]) if states else "no nodes yet"
+
+
+def table(rows: Sequence[Row], console: Console, *, most_rows: int | None = None) -> Table:
+    """Return the fleet as a table that fits: columns leave where the terminal is too narrow, and
+    rows beyond ``most_rows`` are counted only."""
+    columns = [column for column in _COLUMNS if column.title != "NAME" or _has_names(rows)]
+    longest_cell = _LONGEST_CELL if console.is_terminal else None
+    drawn = _drawn(rows, columns, most_rows, longest_cell)
+    for rank in range(_COLUMNS_THAT_LEAVE):
+        if _width(drawn, console) <= console.width:
+            break
+        columns = [column for column in columns if column.leaves != rank]
+        drawn = _drawn(rows, columns, most_rows, longest_cell)
+    return drawn
+
+
+def _has_names(rows: Sequence[Row]) -> bool:
+    return any(row.name != row.id for row in rows)
+
+
+def _width(drawn: Table, console: Console) -> int:
+    """Return how wide a table would be that nothing cuts."""
+    return Measurement.get(console, console.options.update(max_width=_BOUNDLESS), drawn).maximum
+
+
+def _drawn(
+    rows: Sequence[Row],
+    columns: Sequence[_Column],
+    most_rows: int | None,
+    longest_cell: int | None,
+) -> Table:
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(
+            column.title,
+            justify="right" if column.is_figure else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=longest_cell,
+        )
+    shown = rows if most_rows is None or len(rows) <= most_rows else rows[: max(0, most_rows - 1)]
+    for row in shown:
+        is_there = row.status in {"online", "degraded"}
+        drawn.add_row(
+            *(_cell(column, row) for column in columns), style=None if is_there else "dim"
+        )
+    if len(shown) < len(rows):
+        drawn.add_row(Text(f"… {len(rows) - len(shown):,} more", style="dim"))
+    return drawn
+
+
+def _cell(column: _Column, row: Row) -> Text:
+    text = column.cell(row)
+    return Text(text, style=_STYLES[text] if column.title == "STATUS" else "")

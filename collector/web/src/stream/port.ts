@@ -1,0 +1,76 @@
+/** The tab's line to the hub, wherever that runs. */
+
+import { Hub } from "./hub";
+import { HERE_EVERY_MS, type FromTab, type ToTab } from "./protocol";
+
+let port: MessagePort | null = null;
+let nodes: readonly string[] = [];
+
+/** Opens the line; where it is open already, the hub is to try at once. */
+export function openPort(receive: (message: ToTab) => void): void {
+  if (port) {
+    retry();
+    return;
+  }
+  use(sharedPort(receive) ?? ownPort(), receive);
+  document.addEventListener("visibilitychange", sayHere);
+  addEventListener("pagehide", () => {
+    tell({ kind: "bye" });
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) sayHere();
+  });
+  addEventListener("online", retry);
+  setInterval(sayHere, HERE_EVERY_MS);
+}
+
+/** Says which machines this tab watches. */
+export function want(ids: readonly string[]): void {
+  nodes = ids;
+  sayHere();
+}
+
+/** Has the hub try at once what it waits to try again. */
+export function retry(): void {
+  sayHere();
+  tell({ kind: "retry" });
+}
+
+function use(hub: MessagePort, receive: (message: ToTab) => void): void {
+  port = hub;
+  hub.onmessage = (event: MessageEvent<ToTab>) => {
+    receive(event.data);
+  };
+  hub.start();
+  sayHere();
+}
+
+function sayHere(): void {
+  tell({ kind: "here", looks: document.visibilityState === "visible", nodes });
+}
+
+function tell(message: FromTab): void {
+  port?.postMessage(message);
+}
+
+function sharedPort(receive: (message: ToTab) => void): MessagePort | null {
+  if (!("SharedWorker" in globalThis)) return null;
+  try {
+    const worker = new SharedWorker(new URL("./worker.ts", import.meta.url), {
+      type: "module",
+      name: "forge-fleet",
+    });
+    worker.onerror = () => {
+      use(ownPort(), receive);
+    };
+    return worker.port;
+  } catch {
+    return null; // a browser set to forbid it
+  }
+}
+
+function ownPort(): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  new Hub().add(port2);
+  return port1;
+}

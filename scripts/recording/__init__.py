@@ -1,0 +1,1 @@
+"""Recordings of a real machine, as test data. See scripts/record."""

@@ -1,0 +1,39 @@
+"""A collector for each module, and forgectl as a process against it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.process import CollectorProcess, environment, running_collector
+
+Forgectl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+    with running_collector(tmp_path_factory.mktemp("forgectl") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def forgectl(collector: CollectorProcess, tmp_path: Path) -> Forgectl:
+    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        settings = {"FORGE_URL": collector.url, "XDG_CONFIG_HOME": str(tmp_path), **env}
+        settings.setdefault("HOME", str(tmp_path))
+        done = subprocess.run(
+            [sys.executable, "-m", "forgectl", *arguments],
+            env=environment(**settings),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
