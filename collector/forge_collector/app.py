@@ -175,9 +175,7 @@ class Collector:
             "Snapshots due to be sealed.",
             lambda: self.sealer.unsealed,
         )
-        gauge(
-            "forge_history_unmerged", "Spans due to be merged.", lambda: self.sealer.unmerged
-        )
+        gauge("forge_history_unmerged", "Spans due to be merged.", lambda: self.sealer.unmerged)
         gauge(
             "forge_database_bytes",
             "Size of the database file.",

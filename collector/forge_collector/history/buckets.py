@@ -6,7 +6,7 @@ of fresh snapshots fall on the same places and merge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -55,6 +55,12 @@ class Buckets:
             self.ts[which],
             self.snapshots[which],
             _with_samples({key: one.taken(which) for key, one in self.series.items()}),
+        )
+
+    def of_series(self, is_wanted: Callable[[str], bool]) -> Buckets:
+        """Return the same with the wanted series alone."""
+        return replace(
+            self, series={key: one for key, one in self.series.items() if is_wanted(key)}
         )
 
     def with_rounded_averages(self) -> Buckets:

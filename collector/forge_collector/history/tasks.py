@@ -97,30 +97,32 @@ class Sealer:
         return True
 
     async def _merge_due(self, level: int, before_ms: int) -> None:
-        while True:
+        is_moving = True
+        while is_moving:
             spans = await self._db.read(
                 lambda tx: store.spans_to_merge(tx, level, before_ms, _SPANS_AT_ONCE)
             )
             self.unmerged = len(spans)
+            is_moving = False
             for span in spans:
                 started = time.monotonic()
-                await self._merge(span)
+                is_moving |= await self._merge(span)
                 self.unmerged -= 1
                 await _yield_to_pushes(started)
-            if len(spans) < _SPANS_AT_ONCE:
-                return
 
-    async def _merge(self, span: Span) -> None:
+    async def _merge(self, span: Span) -> bool:
+        """Merge what lies in a span; return whether there is less to merge now."""
         found = await self._db.read(lambda tx: store.to_merge(tx, span))
         made = await self._made(span, NOTHING, found.parts, found.correction_ms)
         if made is None:
-            return
+            return False
         if made.damaged:
             _log.error("damaged history is left out of a merge", spans=made.damaged)
         try:
             await self._db.write(lambda tx: store.put(tx, made))
         except RaceError:
-            return  # its node was forgotten meanwhile
+            return False  # its node was forgotten meanwhile
+        return True
 
     async def _made(
         self, span: Span, fresh: Columns, parts: list[Part], correction_ms: int

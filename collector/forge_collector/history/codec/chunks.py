@@ -42,7 +42,8 @@ def encode_buckets(buckets: Buckets) -> bytes:
         table |= {_MIN + key: series.min, _MAX + key: series.max, _AVG + key: series.avg}
         if (series.samples != buckets.snapshots).any():
             table[_SAMPLES + key] = _numbers(series.samples)
-    return tables.encode(len(buckets), table)
+    # A few dozen rows: what predictions would save, telling them takes.
+    return tables.encode(len(buckets), table, is_thorough=False)
 
 
 def decode_buckets(sealed: bytes, step_ms: int, wanted: Wanted | None = None) -> Buckets:

@@ -7,6 +7,7 @@ and what lies on no grid is kept bit by bit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import cache
 from typing import Final, NamedTuple
@@ -47,12 +48,18 @@ def to_steps(numbers: Floats) -> tuple[Scale, Integers]:
     return Scale(Grid.BITS, 1, 1), numbers.view(np.int64).copy()
 
 
-def to_numbers(scale: Scale, steps: Integers) -> Floats:
-    """Return the numbers that the steps stand for."""
-    if scale.grid is Grid.BITS:
-        return steps.view(np.float64)
-    whole = steps * scale.factor if scale.grid is Grid.STEPS else _leading()[steps]
-    return whole / scale.fraction if scale.fraction > 1 else whole.astype(np.float64)
+def to_columns(scales: Sequence[Scale], steps: Integers) -> Floats:
+    """Return the numbers that steps stand for, one series a row, each with its scale."""
+    whole = steps
+    for row, scale in enumerate(scales):
+        if scale.grid is Grid.LEADING:
+            whole[row] = _leading()[steps[row]]
+    whole *= np.array([scale.factor for scale in scales], np.int64)[:, None]
+    columns: Floats = whole / np.array([scale.fraction for scale in scales])[:, None]
+    for row, scale in enumerate(scales):
+        if scale.grid is Grid.BITS:
+            columns[row] = steps[row].view(np.float64)
+    return columns
 
 
 def _coarsest(whole: Integers, fraction: int) -> tuple[Scale, Integers]:

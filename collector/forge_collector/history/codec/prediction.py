@@ -47,23 +47,43 @@ class Fitted(NamedTuple):
 Cost = Callable[[Integers], int]
 
 
-def restore(model: Model, residual: Integers, sources: Sequence[Integers]) -> Integers:
-    """Return the series that ``residual`` is left over of. ``sources``: those the model names."""
-    if model.of_changes:
-        steps = residual + _explained(model, [_changes(source) for source in sources])
-        steps[0] = model.start
-        return np.cumsum(steps, out=steps)
-    explained = _explained(model, [source - source[0] for source in sources])
-    return residual + explained + model.start
+def restored(
+    models: Sequence[Model], residuals: Integers, sources: Sequence[Sequence[int]]
+) -> Integers:
+    """Return the series that the residuals are left over of, one a row, as those are.
+
+    ``sources``: in which rows each model's sources are, all of them before its own.
+    """
+    steps = residuals
+    offsets = np.array([round(model.offset) for model in models])
+    starts = np.array([model.start for model in models], np.int64)
+    of_changes = np.array([model.of_changes for model in models])
+    alone = np.array([not model.sources for model in models])
+    # Most need no other series, and are restored together.
+    steps += np.where(alone, offsets, 0)[:, None]
+    steps[of_changes, 0] = starts[of_changes]
+    steps[~of_changes] += starts[~of_changes, None]
+    together = alone & of_changes
+    steps[together] = np.cumsum(steps[together], axis=1)
+    for row, model in enumerate(models):
+        if model.sources:
+            features = [_feature(model, steps[source]) for source in sources[row]]
+            explained = _explained(model, features)
+            steps[row] += explained
+            if model.of_changes:
+                steps[row, 0] = model.start
+                np.cumsum(steps[row], out=steps[row])
+    return steps
 
 
 def residual_of(model: Model, steps: Integers, sources: Sequence[Integers]) -> Integers:
-    """Return what the model leaves over of a series; the other way round than ``restore``."""
+    """Return what the model leaves over of a series; the other way round than ``restored``."""
+    explained = _explained(model, [_feature(model, source) for source in sources])
     if model.of_changes:
-        left = _changes(steps) - _explained(model, [_changes(source) for source in sources])
+        left = _changes(steps) - explained
         left[0] = 0
         return left
-    return steps - _explained(model, [source - source[0] for source in sources]) - model.start
+    return steps - explained - model.start
 
 
 class Predictor:
@@ -166,6 +186,10 @@ def _single(number: float) -> float:
     """Return the nearest number of single precision: as good a weight, in half the bytes, and
     what is stored is what was reckoned with."""
     return float(np.float32(number))
+
+
+def _feature(model: Model, source: Integers) -> Integers:
+    return _changes(source) if model.of_changes else source - source[0]
 
 
 def _changes(steps: Integers) -> Integers:

@@ -8,6 +8,7 @@ bits are noise and are not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -20,6 +21,7 @@ from forge_collector.history.columns import Integers
 
 _QUICK_LEVEL: Final = 1
 _THOROUGH_LEVEL: Final = 19
+_NUMBERS_AT_ONCE: Final = 500_000  # what is in between takes several times their memory
 _Unsigned = NDArray[np.uint64]
 
 
@@ -51,10 +53,7 @@ class Packer:
         if not zigzag.any():
             return Packed(b"", b"")
         codes = _codes(zigzag)
-        rest = zigzag - _table().least[codes]
-        bits = [(rest[has] >> np.uint64(bit)) & np.uint64(1) for bit, has in _levels(codes)]
-        extra = np.packbits(np.concatenate(bits).astype(np.uint8)).tobytes() if bits else b""
-        return Packed(self.deflate(codes.tobytes()), extra)
+        return Packed(self.deflate(codes.tobytes()), _extra_of(zigzag, codes))
 
     def deflate(self, plain: bytes) -> bytes:
         return self._final.compress(plain)
@@ -66,22 +65,30 @@ class Unpacker:
     def __init__(self) -> None:
         self._decompressor = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS)
 
-    def unpack(self, rows: int, codes: memoryview, extra: memoryview) -> Integers:
-        """Return the residual; raises DamagedError."""
-        if not codes:
-            return np.zeros(rows, np.int64)
-        table = _table()
-        coded = np.frombuffer(self.inflate(codes, rows), np.uint8)
-        if coded.max() >= len(table.least):
+    def unpack(self, rows: int, streams: Sequence[tuple[memoryview, memoryview]]) -> Integers:
+        """Return residuals, one a row of a matrix, from their (codes, extra); raises DamagedError.
+
+        Many at once: arrays of a few dozen numbers cost no more than the calls they take.
+        """
+        residuals = np.empty((len(streams), rows), np.int64)
+        at_once = max(1, _NUMBERS_AT_ONCE // rows)
+        for begin in range(0, len(streams), at_once):
+            some = slice(begin, begin + at_once)
+            residuals[some] = self._unpacked(rows, streams[some])
+        return residuals
+
+    def _unpacked(self, rows: int, streams: Sequence[tuple[memoryview, memoryview]]) -> Integers:
+        codes = np.zeros((len(streams), rows), np.uint8)
+        for row, (stream, _) in enumerate(streams):
+            if stream:
+                codes[row] = np.frombuffer(self.inflate(stream, rows), np.uint8)
+        if codes.max(initial=0) >= len(_table().least):
             raise DamagedError("a stream has a code that means nothing")
-        zigzag = table.least[coded]
-        bits = np.unpackbits(np.frombuffer(extra, np.uint8))
-        at = 0
-        for bit, has in _levels(coded):
-            zigzag[has] += bits[at : at + len(has)].astype(np.uint64) << np.uint64(bit)
-            at += len(has)
-        sign = -(zigzag & np.uint64(1)).astype(np.int64)
-        return (zigzag >> np.uint64(1)).astype(np.int64) ^ sign
+        zigzag = _table().least[codes]
+        _add_extra(zigzag, codes, [extra for _, extra in streams])
+        sign = -(zigzag & np.uint64(1)).view(np.int64)
+        some: Integers = (zigzag >> np.uint64(1)).view(np.int64) ^ sign
+        return some
 
     def inflate(self, stream: memoryview, size: int) -> bytes:
         """Return what was deflated to this stream; raises DamagedError."""
@@ -118,10 +125,34 @@ def _codes(zigzag: _Unsigned) -> NDArray[np.uint8]:
     return (np.searchsorted(_table().least, zigzag, side="right") - 1).astype(np.uint8)
 
 
-def _levels(codes: NDArray[np.uint8]) -> list[tuple[int, NDArray[np.intp]]]:
-    """Return for each extra bit, the lowest first, at which places it is."""
-    extra_bits = _table().extra_bits[codes]
-    return [(bit, np.flatnonzero(extra_bits > bit)) for bit in range(int(extra_bits.max()))]
+def _extra_of(zigzag: _Unsigned, codes: NDArray[np.uint8]) -> bytes:
+    """Return the extra bits of one number after the other, of each the highest bit first."""
+    sizes = _table().extra_bits[codes].astype(np.int64)
+    ends = np.cumsum(sizes)
+    owner = np.repeat(np.arange(len(codes)), sizes)
+    place = ends[owner] - 1 - np.arange(len(owner))
+    rest = (zigzag - _table().least[codes])[owner]
+    return np.packbits(
+        ((rest >> place.astype(np.uint64)) & np.uint64(1)).astype(np.uint8)
+    ).tobytes()
+
+
+def _add_extra(zigzag: _Unsigned, codes: NDArray[np.uint8], streams: Sequence[memoryview]) -> None:
+    """Add to the least number of each range which one of the range it is."""
+    sizes = _table().extra_bits[codes].astype(np.int64)
+    begins = np.cumsum(sizes, axis=1) - sizes
+    lengths = np.array([len(stream) for stream in streams], np.int64)
+    if (begins[:, -1] + sizes[:, -1] > 8 * lengths).any():
+        raise DamagedError("a stream ends before its numbers")
+    begins += 8 * (np.cumsum(lengths) - lengths)[:, None]
+    has = np.nonzero(sizes)
+    begin, size = begins[has], sizes[has].astype(np.uint64)
+    # Nine bytes from where a number begins hold it, wherever in the first of them that is.
+    joined = np.frombuffer(b"".join((*streams, bytes(9))), np.uint8)
+    words = np.lib.stride_tricks.sliding_window_view(joined, 8)[begin >> 3].view(">u8").ravel()
+    shift = (begin & 7).astype(np.uint64)
+    after = joined[(begin >> 3) + 8].astype(np.uint64) >> (np.uint64(8) - shift)
+    zigzag[has] += ((words.astype(np.uint64) << shift) | after) >> (np.uint64(64) - size)
 
 
 def _zigzag(residual: Integers) -> _Unsigned:

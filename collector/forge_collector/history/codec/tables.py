@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -20,6 +20,7 @@ from forge_collector.history.columns import Floats, Integers
 Wanted = Callable[[str], bool]
 
 _MOST_ROWS: Final = 10_000_000
+_MOST_COMPARED: Final = 4_000_000  # numbers; comparing series takes twice their memory
 
 
 class _Field(msgspec.Struct, array_like=True):
@@ -56,7 +57,12 @@ def encode(rows: int, series: Mapping[str, Floats], *, is_thorough: bool = True)
     ``is_thorough``: take several times as long to make it as small as can be.
     """
     packer = Packer(rows, is_thorough=is_thorough)
-    predictor = prediction.Predictor(len(series), rows, packer.cost, is_thorough=is_thorough)
+    predictor = prediction.Predictor(
+        len(series),
+        rows,
+        packer.cost,
+        is_thorough=is_thorough and rows * len(series) <= _MOST_COMPARED,
+    )
     fields: list[_Field] = []
     streams: list[bytes] = []
     for name, column in series.items():
@@ -101,13 +107,12 @@ class _Decoder:
             for place, field in enumerate(self._fields)
             if wanted is None or wanted(field.name)
         ]
-        steps: dict[int, Integers] = {}
-        for place in self._needed(asked):
-            steps[place] = self._steps(place, steps)
-        return Table(
-            self._rows,
-            {self._fields[place].name: self._numbers(place, steps[place]) for place in asked},
-        )
+        needed = self._needed(asked)
+        steps = self._steps(needed)
+        rows = {place: row for row, place in enumerate(needed)}
+        columns = self._numbers(asked, steps[[rows[place] for place in asked]])
+        names = [self._fields[place].name for place in asked]
+        return Table(self._rows, dict(zip(names, columns, strict=True)))
 
     def _needed(self, asked: Iterable[int]) -> list[int]:
         """Return the places of what was asked for and of all it builds upon, in order."""
@@ -117,16 +122,23 @@ class _Decoder:
                 needed.update(self._fields[place].sources)
         return sorted(needed)
 
-    def _steps(self, place: int, earlier: Mapping[int, Integers]) -> Integers:
-        field = self._fields[place]
-        codes, extra = self._stream(place, 1), self._stream(place, 2)
-        residual = self._unpacker.unpack(self._rows, codes, extra)
-        sources = [earlier[source] for source in field.sources]
-        return prediction.restore(_model(field), residual, sources)
+    def _steps(self, needed: Sequence[int]) -> Integers:
+        """Return the steps of these fields, one a row."""
+        streams = [(self._stream(place, 1), self._stream(place, 2)) for place in needed]
+        residuals = self._unpacker.unpack(self._rows, streams)
+        models = [_model(self._fields[place]) for place in needed]
+        rows = {place: row for row, place in enumerate(needed)}
+        sources = [[rows[source] for source in model.sources] for model in models]
+        return prediction.restored(models, residuals, sources)
 
-    def _numbers(self, place: int, steps: Integers) -> Floats:
-        field = self._fields[place]
-        column = numbers.to_numbers(field.scale, steps)
+    def _numbers(self, places: Sequence[int], steps: Integers) -> list[Floats]:
+        """Return these fields' numbers, from their steps, one a row."""
+        columns = numbers.to_columns([self._fields[place].scale for place in places], steps)
+        return [
+            self._with_holes(place, column) for place, column in zip(places, columns, strict=True)
+        ]
+
+    def _with_holes(self, place: int, column: Floats) -> Floats:
         holes = self._stream(place, 0)
         if not holes:
             return column
@@ -149,6 +161,8 @@ def _field(name: str, scale: Scale, model: Model, parts: tuple[bytes, bytes, byt
 
 
 def _model(field: _Field) -> Model:
+    if not field.weights and not field.sources:
+        return Model(field.of_changes, field.start)
     offset, *weights = np.frombuffer(field.weights, "<f4").tolist() or [0.0]
     if len(weights) != len(field.sources):
         raise DamagedError(f"{len(field.sources)} sources have {len(weights)} weights")

@@ -45,9 +45,10 @@ class Place(NamedTuple):
 
 
 def look(tx: Tx, place: Place | None, limit: int) -> Looked:
-    """Look at up to ``limit`` rows behind a place; None begins."""
+    """Look at what lies behind a place; None begins. ``limit``: how much at most, in fresh rows;
+    a chunk of many snapshots counts as many of those."""
     kind, key = place or Place(0, _KINDS[0].before_all)
-    snapshots, damaged, last = _KINDS[kind].look(tx, key, limit)
+    snapshots, damaged, last = _KINDS[kind].look(tx, key, -(-limit // _KINDS[kind].weight))
     if last is not None:
         return Looked(snapshots, damaged, Place(kind, last))
     if kind + 1 < len(_KINDS):
@@ -89,7 +90,7 @@ def _chunks(tx: Tx, after: tuple[int, ...], limit: int) -> _Found:
         for boot, _, _, _, node_id, boot_id, first_ts, last_ts, snapshots, body in rows
         if (fault := _fault_of_chunk(body, snapshots) or _fault_of_boot(boot_id))
     ]
-    return sum(row[7] for row in rows), damaged, rows[-1][:4] if len(rows) == limit else None
+    return sum(row[8] for row in rows), damaged, rows[-1][:4] if len(rows) == limit else None
 
 
 def _rollups(tx: Tx, after: tuple[int, ...], limit: int) -> _Found:
@@ -148,16 +149,18 @@ def _boot_name(boot: int, boot_id: str | None) -> str:
 
 
 class _Kind(NamedTuple):
-    """A table of bodies. ``before_all``: a key that is smaller than any."""
+    """A table of bodies. ``before_all``: a key that is smaller than any. ``weight``: how much
+    longer than that of a fresh row it may take to decode one."""
 
     before_all: tuple[int, ...]
+    weight: int
     look: Callable[[Tx, tuple[int, ...], int], _Found]
 
 
 _BEFORE_ALL_SPANS: Final = (-1, -1, -1, -1)
 # Sealing moves snapshots into chunks: whoever looks in this order misses nothing that moves.
 _KINDS: Final = (
-    _Kind((-1, -1), _snapshots),
-    _Kind(_BEFORE_ALL_SPANS, _chunks),
-    _Kind(_BEFORE_ALL_SPANS, _rollups),
+    _Kind((-1, -1), 1, _snapshots),
+    _Kind(_BEFORE_ALL_SPANS, 100, _chunks),
+    _Kind(_BEFORE_ALL_SPANS, 20, _rollups),
 )
