@@ -1,6 +1,13 @@
 /** What the lines are, and their figures under the cursor, or the latest. */
 
-import { isBucketed, lastMeasured, placeAt, placesWithin, valueAt, type Timeline } from "../history/timeline";
+import {
+  isBucketed,
+  lastMeasured,
+  placeAt,
+  placesWithin,
+  valueAt,
+  type Timeline,
+} from "../history/timeline";
 import type { Extent } from "../history/range";
 import { latestOf } from "../history/stats";
 import { Untrusted } from "../ui/untrusted";
@@ -10,6 +17,7 @@ import { UNITS, type ChartSpec, type Line } from "./spec";
 
 /** With more lines the legend is a list below the title. */
 const IN_A_ROW = 3;
+const MOST_WITH_BANDS = 2;
 
 export function Legend({ spec }: { readonly spec: ChartSpec }) {
   const { timeline, extent } = useShown();
@@ -64,7 +72,10 @@ function LegendEntry({ line, spec, timeline, place, pointed }: EntryProps) {
     ? valueAt(timeline, line.key, place)
     : track && latestOf(track.avg, place, 2);
   const also = line.also && valueAt(timeline, line.also.key, place);
-  const banded = pointed && isBucketed(timeline) && spec.shape !== "stack";
+  const least = track?.min[place];
+  const greatest = track?.max[place];
+  // Where there is room for it, and as long as the legend stays one line.
+  const hasBand = pointed && isBucketed(timeline) && spec.lines.length <= MOST_WITH_BANDS;
   return (
     <li>
       <span class="legend-key" data-colour={line.colour.slice(2)} aria-hidden="true" />
@@ -72,12 +83,11 @@ function LegendEntry({ line, spec, timeline, place, pointed }: EntryProps) {
         <Untrusted text={line.label} />
       </span>{" "}
       <strong>{figure(value)}</strong>
-      {banded && track && typeof track.min[place] === "number" ? (
-        <small>
-          {figure(track.min[place])} – {figure(track.max[place] ?? undefined)}
+      {line.also && <small>{UNITS[line.also.unit].figure(also)}</small>}
+      {hasBand && !line.also && typeof least === "number" && typeof greatest === "number" && (
+        <small class="legend-band">
+          {figure(least)} – {figure(greatest)}
         </small>
-      ) : (
-        also !== undefined && line.also && <small>{UNITS[line.also.unit].figure(also)}</small>
       )}
     </li>
   );

@@ -47,21 +47,25 @@ describe("reboots", () => {
     expect(reboots(snapshots([0, 5000], { a: [2, 1] }))).toEqual([]);
   });
 
-  it("count once though a bucket holds both uptimes", () => {
-    const at = (ts: number, avg: number, min: number, max: number) => ({ ts, avg, min, max });
-    const rows = [
-      at(0, 50_300, 50_000, 50_600),
-      at(600_000, 20_000, 5, 51_000),
-      at(1_200_000, 700, 400, 1000),
-      at(1_800_000, 1300, 1000, 1600),
-    ];
-    const empty = buckets(600_000, rows.map(({ ts }) => ts), { a: [1, 1, 1, 1] });
-    const uptime = {
-      avg: rows.map((row) => row.avg),
-      min: rows.map((row) => row.min),
-      max: rows.map((row) => row.max),
-    };
-    const timeline = { ...empty, tracks: new Map([["uptime.s", uptime]]) };
-    expect(reboots(timeline)).toEqual([800_000]);
+  it("count once though a bucket holds both uptimes, and are timed by the bucket after", () => {
+    expect(rebootsIn([50_000, 50_600], [5, 51_000], [400, 1000], [1000, 1600])).toEqual([800_000]);
+    expect(rebootsIn([50_000, 50_600], [5, 200], [400, 1000], [1000, 1600])).toEqual([800_000]);
+  });
+
+  it("in the last bucket are timed by its end", () => {
+    const [at] = rebootsIn([50_000, 50_600], [5, 100]);
+    expect(at).toBe(799_999); // what is known reaches to 899,999 ms
   });
 });
+
+/** The reboots that buckets of 10 minutes tell, of which each has its least and greatest uptime. */
+function rebootsIn(...uptimes: readonly (readonly [min: number, max: number])[]): number[] {
+  const ts = uptimes.map((_, index) => index * 600_000);
+  const timeline = buckets(600_000, ts, { a: ts });
+  const uptime = {
+    avg: uptimes.map(([min, max]) => (min + max) / 2),
+    min: uptimes.map(([min]) => min),
+    max: uptimes.map(([, max]) => max),
+  };
+  return reboots({ ...timeline, tracks: new Map([["uptime.s", uptime]]) });
+}

@@ -1,5 +1,6 @@
 /** What befell a machine: stretches without a word from it, and reboots. */
 
+import type { Track } from "../wire/history";
 import type { Extent } from "./range";
 import { isMeasured, type Timeline } from "./timeline";
 
@@ -39,26 +40,38 @@ export function silences(timeline: Timeline, { from, to }: Extent, since: number
 }
 
 /** When the machine was started anew, as far as uptime that falls tells it. */
-export function reboots({ ts, stepMs, tracks }: Timeline): number[] {
+export function reboots(timeline: Timeline): number[] {
+  const { ts, stepMs, tracks } = timeline;
   const uptime = tracks.get("uptime.s");
   if (!uptime) return [];
   const found: number[] = [];
   let before = -1;
-  let foundAt = -1;
+  /** The bucket in which the last one was found, as long as the one after has not been seen. */
+  let foundIn = -1;
   for (const [place, at] of ts.entries()) {
     const least = uptime.min[place];
     if (typeof least !== "number") continue;
+    const began = at - least * 1000;
     const greatest = before < 0 ? null : uptime.max[before];
-    if (typeof greatest === "number" && least < greatest - FALL_S) {
-      const began = at - least * 1000;
-      // The bucket in which it was restarted holds both uptimes. The one after tells when it was.
-      const same = foundAt === before && began - (found.at(-1) ?? 0) <= 2 * stepMs;
-      if (same) found.pop();
+    if (foundIn >= 0 && began - (found.at(-1) ?? 0) <= 2 * stepMs) {
+      // A bucket's least uptime may be of any moment in it; that of the next is of its beginning.
+      found[found.length - 1] = began;
+      foundIn = -1;
+    } else if (typeof greatest === "number" && least < greatest - FALL_S) {
       // Two agents of one machine, each with its own clock, would make a reboot of every change.
-      if (!found.some((known) => Math.abs(known - began) < SAME_MS)) found.push(began);
-      foundAt = same ? -1 : place;
+      const isNew = !found.some((known) => Math.abs(known - began) < SAME_MS);
+      if (isNew) found.push(began);
+      foundIn = isNew && stepMs > 1 ? place : -1;
     }
     before = place;
   }
+  if (foundIn >= 0) found[found.length - 1] = withinLast(timeline, uptime, foundIn);
   return found;
+}
+
+/** For a bucket that none follows yet: its greatest uptime is of its end, unless that was before. */
+function withinLast({ ts, stepMs, upTo }: Timeline, { min, max }: Track, place: number): number {
+  const [least, greatest] = [min[place] ?? 0, max[place] ?? 0];
+  const middle = ((ts[place] ?? 0) + upTo) / 2;
+  return (greatest - least) * 1000 <= stepMs ? upTo - greatest * 1000 : middle;
 }

@@ -70,6 +70,8 @@ describe("zooming and moving", () => {
     const earlier = panned(ONE_HOUR, -1, NOW);
     expect(earlier).toEqual(span(NOW - 90 * MINUTE, NOW - 30 * MINUTE));
     expect(panned(earlier, 1, NOW)).toEqual(ONE_HOUR);
+    expect(panned(earlier, 1, NOW + 10 * MINUTE)).toEqual(ONE_HOUR);
+    expect(panned(earlier, 1, NOW + 20 * MINUTE)).toEqual(span(NOW - 60 * MINUTE, NOW));
     expect(panned(ONE_HOUR, 1, NOW)).toBe(ONE_HOUR);
   });
 

@@ -10,6 +10,9 @@ export type Range =
   | { readonly kind: "last"; readonly ms: number }
   | { readonly kind: "span"; readonly from: number; readonly to: number };
 
+/** To another range, or from whichever it is to another. */
+export type SetRange = (to: Range | ((from: Range) => Range)) => void;
+
 /** Unix ms by the collector's clock. */
 export interface Extent {
   readonly from: number;
@@ -106,12 +109,13 @@ export function zoomedOut(range: Range, now: number): Range {
   return { kind: "span", from: Math.round(to - length), to: Math.round(to) };
 }
 
-/** Half a length to the left or right; at now, it moves with the time again if it is a preset. */
+/** Half a length to the left or right; once it reaches now, it moves with the time again if it is a preset. */
 export function panned(range: Range, direction: -1 | 1, now: number): Range {
   const { from, to } = extentOf(range, now);
   if (range.kind === "last" && direction > 0) return range;
   const shift = (direction * (to - from)) / 2;
-  if (to + shift < now) {
+  // While one looked, now has moved on: close to it is there.
+  if (direction < 0 || to + shift < now - (to - from) / 4) {
     return { kind: "span", from: Math.round(from + shift), to: Math.round(to + shift) };
   }
   const length = to - from;

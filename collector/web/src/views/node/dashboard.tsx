@@ -17,6 +17,7 @@ import {
   zoomedIn,
   zoomedOut,
   type Range,
+  type SetRange,
 } from "../../history/range";
 import { lastMeasured, valuesAt, type Timeline } from "../../history/timeline";
 import { useKeys } from "../../keys";
@@ -35,13 +36,13 @@ interface DashboardProps {
   readonly past: Past;
   readonly range: Range;
   readonly usual: Range;
-  readonly onRange: (range: Range) => void;
+  readonly onRange: SetRange;
 }
 
 export default function Dashboard({ machine, past, range, usual, onRange }: DashboardProps) {
   const { timeline } = past;
   const back = useWayBack(range, usual, onRange);
-  useRangeKeys(range, onRange, back);
+  useRangeKeys(onRange, back);
   useEffect(
     () => () => {
       cursor.value = null;
@@ -165,7 +166,7 @@ function useSame<T extends readonly (Section | ChartSpec | string)[]>(value: T):
 function useWayBack(
   range: Range,
   usual: Range,
-  onRange: (range: Range) => void,
+  onRange: SetRange,
 ): (() => void) | null {
   const way = useRef<Range[]>([]);
   const last = useRef(range);
@@ -188,25 +189,21 @@ function useWayBack(
   };
 }
 
-function useRangeKeys(
-  range: Range,
-  onRange: (range: Range) => void,
-  onBack: (() => void) | null,
-): void {
+function useRangeKeys(onRange: SetRange, onBack: (() => void) | null): void {
   const onKey = useCallback(
     (key: string, event: KeyboardEvent) => {
       const preset = PRESETS[Number(key) - 1];
       if (preset) onRange({ kind: "last", ms: preset.ms });
-      else if (key === "+" || key === "=") onRange(zoomedIn(range, now.peek()));
-      else if (key === "-") onRange(zoomedOut(range, now.peek()));
-      else if (event.shiftKey && key === "ArrowLeft") onRange(panned(range, -1, now.peek()));
-      else if (event.shiftKey && key === "ArrowRight") onRange(panned(range, 1, now.peek()));
+      else if (key === "+" || key === "=") onRange((from) => zoomedIn(from, now.peek()));
+      else if (key === "-") onRange((from) => zoomedOut(from, now.peek()));
+      else if (event.shiftKey && key === "ArrowLeft") onRange((from) => panned(from, -1, now.peek()));
+      else if (event.shiftKey && key === "ArrowRight") onRange((from) => panned(from, 1, now.peek()));
       else if (key === "Backspace" && onBack) onBack();
       else if (key === "c") toggleCores();
       else return false;
       return true;
     },
-    [range, onRange, onBack],
+    [onRange, onBack],
   );
   useKeys(onKey);
 }

@@ -3,16 +3,22 @@
 import { lazy, Suspense } from "preact/compat";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { conditionOf, type Fleet, type Machine } from "../../fleet/state";
-import { formatRange, ONE_HOUR, parseRange, type Range } from "../../history/range";
+import {
+  formatRange,
+  ONE_HOUR,
+  parseRange,
+  type Range,
+  type SetRange,
+} from "../../history/range";
 import { useKeys } from "../../keys";
 import { fleetParams, go } from "../../location";
-import { FLEET, formatRoute } from "../../route";
+import { FLEET, formatRoute, parseRoute } from "../../route";
 import { isAdmin } from "../../session";
 import { fleet } from "../../stream/client";
 import { EditMachine } from "./edit";
 import { ForgetMachine } from "./forget";
 import { NodeHead } from "./head";
-import { neighboursOf, type Neighbours } from "./neighbours";
+import { neighboursOf } from "./neighbours";
 import { ChartSkeletons } from "./states";
 import { MachineTokens } from "./tokens";
 import { usePast } from "./use-past";
@@ -72,14 +78,17 @@ function KnownMachine({ fleet, machine, params, usual, isHome }: KnownMachinePro
   const range = useMemo(() => parseRange(new URLSearchParams(query), usual), [query, usual]);
   const past = usePast(id, range);
   const neighbours = neighboursOf(id, fleet, fleetParams());
-  const setRange = useCallback(
-    (to: Range) => {
-      go(addressOf(id, to, usual, isHome));
+  const setRange = useCallback<SetRange>(
+    (to) => {
+      const next = typeof to === "function" ? to(parseRange(addressed().params, usual)) : to;
+      go(addressOf(id, next, usual, isHome));
     },
     [id, usual, isHome],
   );
-  useNeighbourKeys(neighbours, (to) => {
-    go(addressOf(to, range, ONE_HOUR, false));
+  useNeighbourKeys((step) => {
+    const from = addressed().id ?? id;
+    const to = neighboursOf(from, fleet, fleetParams())[step];
+    if (to !== null) go(addressOf(to, range, ONE_HOUR, false));
   });
   useTitle(name);
   const close = () => {
@@ -118,12 +127,19 @@ function addressOf(id: string, range: Range, usual: Range, isHome: boolean) {
   return isHome ? { page: "home" as const, params } : { page: "node" as const, id, params };
 }
 
-function useNeighbourKeys({ before, after }: Neighbours, open: (id: string) => void): void {
+/** What the address says this moment: a key may follow another before the page was drawn anew. */
+function addressed(): { readonly id: string | null; readonly params: URLSearchParams } {
+  const at = parseRoute(location.hash);
+  return {
+    id: at.page === "node" ? at.id : null,
+    params: at.page === "node" || at.page === "home" ? at.params : new URLSearchParams(),
+  };
+}
+
+function useNeighbourKeys(open: (step: "before" | "after") => void): void {
   useKeys((key, event) => {
-    if (event.shiftKey) return false;
-    const to = key === "ArrowLeft" ? before : key === "ArrowRight" ? after : null;
-    if (to === null) return false;
-    open(to);
+    if (event.shiftKey || (key !== "ArrowLeft" && key !== "ArrowRight")) return false;
+    open(key === "ArrowLeft" ? "before" : "after");
     return true;
   });
 }

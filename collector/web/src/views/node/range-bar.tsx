@@ -10,6 +10,7 @@ import {
   zoomedOut,
   type Extent,
   type Range,
+  type SetRange,
 } from "../../history/range";
 import { Icon } from "../../ui/icons";
 import type { Past } from "./use-past";
@@ -18,7 +19,7 @@ interface RangeBarProps {
   readonly range: Range;
   readonly past: Past;
   readonly isOnline: boolean;
-  readonly onRange: (range: Range) => void;
+  readonly onRange: SetRange;
   /** null: there is no way back. */
   readonly onBack: (() => void) | null;
   readonly onExport: (() => void) | null;
@@ -26,7 +27,7 @@ interface RangeBarProps {
 
 export function RangeBar({ range, past, isOnline, onRange, onBack, onExport }: RangeBarProps) {
   const change = (next: (range: Range, now: number) => Range) => () => {
-    onRange(next(range, now.peek()));
+    onRange((from) => next(from, now.peek()));
   };
   return (
     <div class="range-bar" data-sticky role="toolbar" aria-label="Range of time">

@@ -32,7 +32,7 @@ export interface Past {
 const BEFORE_MS = 20_000;
 /** Averages are made anew by the collector at least this often, and no more often. */
 const RENEW_MS = 60_000;
-/** Where there is no live stream. */
+/** Where there is no live stream, and after a failure. */
 const POLL_MS = 10_000;
 /** Waiting points beyond this are the collector's to tell. */
 const MOST_PLACES = 1200;
@@ -147,12 +147,13 @@ function settle(holding: Holding, failure: string): void {
 function tick(holding: Holding, range: Range, load: () => void, redraw: () => void): void {
   const { timeline } = holding;
   if (document.visibilityState === "hidden") return;
+  const sinceLoaded = performance.now() - holding.loadedAt;
+  if (holding.failure && !holding.isFetching && sinceLoaded > POLL_MS) load();
   if (range.kind === "span" || !timeline) {
     holding.waiting = [];
     redraw();
     return;
   }
-  const sinceLoaded = performance.now() - holding.loadedAt;
   const renewal =
     holding.watch === "open"
       ? isBucketed(timeline)
