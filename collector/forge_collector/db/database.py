@@ -43,8 +43,8 @@ class _Outcome(NamedTuple):
 class _Chore(NamedTuple):
     """Work for the writer's thread between two batches; the last one ends the thread."""
 
-    run: Callable[[], None]
-    future: asyncio.Future[None]
+    run: Callable[[], Any]
+    future: asyncio.Future[Any]
     is_last: bool = False
 
 
@@ -109,10 +109,13 @@ class Database:
         self._check_open()
         return await self._loop.run_in_executor(self._reader_pool, self._read, query)
 
-    async def tidy(self) -> None:
-        """Do the engine's housekeeping between two batches; raises DatabaseError."""
+    async def tidy(self) -> bool:
+        """Do some of the engine's housekeeping between two batches; return whether there is more.
+
+        Raises DatabaseError.
+        """
         self._check_open()
-        await self._do(lambda: self._engine.tidy(self._writer))
+        return await self._do(lambda: self._engine.tidy(self._writer))
 
     async def copy(self, target: Path, stop: threading.Event) -> None:
         """Copy the store to a file, while units go on: each is held up for a step at most.
@@ -158,11 +161,11 @@ class Database:
             self._queue.put(self._arrived)
             self._arrived = []
 
-    async def _do(self, run: Callable[[], None], *, is_last: bool = False) -> None:
-        future: asyncio.Future[None] = self._loop.create_future()
+    async def _do(self, run: Callable[[], T], *, is_last: bool = False) -> T:
+        future: asyncio.Future[T] = self._loop.create_future()
         self._hand_over()
         self._queue.put(_Chore(run, future, is_last))
-        await future
+        return await future
 
     # --- readers ---------------------------------------------------------------------------
 
@@ -264,10 +267,10 @@ class Database:
 
     def _outcome_of(self, chore: _Chore) -> _Outcome:
         try:
-            chore.run()
+            value = chore.run()
         except DatabaseError as error:
             return _Outcome(chore.future, None, error)
-        return _Outcome(chore.future, None, None)
+        return _Outcome(chore.future, value, None)
 
     def _close_writer(self) -> None:
         # A log that cannot be folded in now, because the disk is full, stays for the next start.

@@ -77,8 +77,9 @@ class Engine(Protocol):
     def checkpoint(self, writer: Connection) -> None:
         """Fold the log into the database, as far as readers allow, outside a transaction."""
 
-    def tidy(self, writer: Connection) -> None:
-        """Refresh statistics and give freed pages back, a bounded amount at a time."""
+    def tidy(self, writer: Connection) -> bool:
+        """Refresh statistics and give freed pages back, a bounded amount at a time; return
+        whether there is more."""
 
     def copy(self, writer: Connection, target: Path, between: Callable[[], None]) -> None:
         """Copy the store to a file of its own, outside a transaction.

@@ -25,6 +25,8 @@ from forge_collector.db.errors import ConflictError, DatabaseError, StorageFullE
 MIGRATION_SET: Final = "forge_fleet"
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024  # a WAL that a burst blew up shrinks back to this
 _FREED_PAGES_AT_ONCE: Final = 1000
+# Free pages that stay: what is written next goes there, and giving them back moves others.
+_PAGES_TO_ONE_IN_RESERVE: Final = 50
 _READ_TIME_S: Final = 10.0
 _ROWS_ANALYSED: Final = 400  # of each index: PRAGMA optimize must not hold the writer up for long
 _BUSY_WAIT_MS: Final = 5000  # for another process's lock, such as a sqlite3 shell's
@@ -178,18 +180,23 @@ class SqliteEngine:
         finally:
             writer.execute(f"PRAGMA busy_timeout = {_BUSY_WAIT_MS}").fetchall()
 
-    def tidy(self, writer: Connection) -> None:
+    def tidy(self, writer: Connection) -> bool:
         writer.execute("PRAGMA optimize").fetchall()
         (free,) = writer.execute("PRAGMA freelist_count").fetchone()
+        (pages,) = writer.execute("PRAGMA page_count").fetchone()
+        spare = free - pages // _PAGES_TO_ONE_IN_RESERVE
+        if spare <= 0:
+            return False
         writer.begin_write()
         try:
             # sqlite3 takes one step of this pragma, whatever number it is given: one page.
-            for _ in range(min(free, _FREED_PAGES_AT_ONCE)):
+            for _ in range(min(spare, _FREED_PAGES_AT_ONCE)):
                 writer.execute("PRAGMA incremental_vacuum(1)")
             writer.commit()
         except DatabaseError:
             writer.rollback()
             raise
+        return bool(spare > _FREED_PAGES_AT_ONCE)
 
     def copy(self, writer: Connection, target: Path, between: Callable[[], None]) -> None:
         if not isinstance(writer, SqliteConnection):

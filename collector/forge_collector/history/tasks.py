@@ -168,7 +168,8 @@ async def prune(db: Database, now_ms: int, kept: Kept) -> int:
         db, _CHUNKS_AT_ONCE, lambda tx, most: store.prune_rollups(tx, rollups_before_ms, most)
     )
     await db.write(store.prune_boots)
-    await db.tidy()
+    while await db.tidy():
+        await asyncio.sleep(_PAUSE_S)
     return removed
 
 
