@@ -26,9 +26,9 @@ RECORDING: Final = servers.ROOT / "tests" / "data" / "trace.json.xz"
 _NDJSON: Final = "application/x-ndjson"
 # Nothing is pruned while it is measured.
 _HOURS_TO_SPARE: Final = 2
-# The collector prunes and tidies once a minute, and seals more often: longer without a change is
-# its steady state.
-_STILL_S: Final = 75.0
+# The collector gives back what stayed free for six minutes: longer without a change is its steady
+# state.
+_STILL_S: Final = 430.0
 _WORKED_OFF_S: Final = 40.0
 _PATIENCE_S: Final = 3600.0
 # What waits to be sealed, and to be merged: files may stand still meanwhile.

@@ -3,14 +3,13 @@ everything goes on once there is room."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests import small_disk
 from tests.faults.pushes import new_boot, snapshot
+from tests.faults.sealed import identities
 from tests.process import Client, Reply, running_collector
 
 LARGE = {f"app.filler/{number}": 0.123456789 + number for number in range(400)}
@@ -65,9 +64,7 @@ def test_a_full_disk_refuses_pushes_keeps_reads_and_recovers(kind: str, tmp_path
         assert client.replay("n1", batch).json()["accepted"] == len(batch)
 
         assert collector.stop() == 0
-        with closing(sqlite3.connect(disk.path / "data" / "fleet.db")) as raw:
-            assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            found = [row[0] for row in raw.execute("SELECT seq FROM snapshots ORDER BY seq")]
+        found = sorted(seq for _, _, seq in identities(disk.path / "data"))
     assert found == [0, *acknowledged, after, *range(1000, 1100)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import sqlite3
 import threading
 import time
 from contextlib import closing
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from tests.faults.conftest import Start
 from tests.faults.pushes import new_boot, snapshot
+from tests.faults.sealed import identities
 from tests.process import Client, CollectorProcess, wait_for
 
 ROUNDS = 4
@@ -67,10 +67,7 @@ def push_until_killed(collector: CollectorProcess, tokens: dict[str, str]) -> li
 
 
 def stored(data: Path) -> list[Identity]:
-    with closing(sqlite3.connect(f"file:{data / 'fleet.db'}?mode=ro", uri=True)) as raw:
-        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        rows = raw.execute("SELECT node_id, boot_id, seq FROM snapshots JOIN boots USING (boot)")
-        return [Identity(*row) for row in rows]
+    return [Identity(*identity) for identity in identities(data)]
 
 
 def test_every_acknowledged_snapshot_survives_being_killed_again_and_again(

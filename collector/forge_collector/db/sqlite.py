@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +26,9 @@ from forge_collector.db.errors import ConflictError, DatabaseError, StorageFullE
 MIGRATION_SET: Final = "forge_fleet"
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024  # a WAL that a burst blew up shrinks back to this
 _FREED_PAGES_AT_ONCE: Final = 1000
-# Free pages that stay: what is written next goes there, and giving them back moves others.
-_PAGES_TO_ONE_IN_RESERVE: Final = 50
+# Sealing frees what the next five minutes are written to: giving that back would move the pages
+# behind it twice. What stayed free for longer is spare.
+_SPARE_AFTER_S: Final = 360.0
 _READ_TIME_S: Final = 10.0
 _ROWS_ANALYSED: Final = 400  # of each index: PRAGMA optimize must not hold the writer up for long
 _BUSY_WAIT_MS: Final = 5000  # for another process's lock, such as a sqlite3 shell's
@@ -139,12 +141,15 @@ class SqliteEngine:
         schema: Iterable[migrations.Migration] = migrations.ALL,
         read_time_s: float = _READ_TIME_S,
         log_bytes_kept: int = _LOG_BYTES_KEPT,
+        spare_after_s: float = _SPARE_AFTER_S,
     ) -> None:
         self._path = path
         self._log_path = Path(f"{path}-wal")
         self._schema = tuple(schema)
         self._read_time_s = read_time_s
         self._log_bytes_kept = log_bytes_kept
+        self._spare_after_s = spare_after_s
+        self._free_pages: deque[tuple[float, int]] = deque()
 
     def open_writer(self) -> Connection:
         # Created 0600 first: sqlite3 would create it with whatever the umask leaves.
@@ -182,11 +187,7 @@ class SqliteEngine:
 
     def tidy(self, writer: Connection) -> bool:
         writer.execute("PRAGMA optimize").fetchall()
-        (free,) = writer.execute("PRAGMA freelist_count").fetchone()
-        (pages,) = writer.execute("PRAGMA page_count").fetchone()
-        spare = free - pages // _PAGES_TO_ONE_IN_RESERVE
-        if spare <= 0:
-            return False
+        spare = self._spare_pages(writer)
         writer.begin_write()
         try:
             # sqlite3 takes one step of this pragma, whatever number it is given: one page.
@@ -196,7 +197,18 @@ class SqliteEngine:
         except DatabaseError:
             writer.rollback()
             raise
-        return bool(spare > _FREED_PAGES_AT_ONCE)
+        return spare > _FREED_PAGES_AT_ONCE
+
+    def _spare_pages(self, writer: Connection) -> int:
+        """Return how many free pages nobody needed for a while."""
+        now = time.monotonic()
+        (free,) = writer.execute("PRAGMA freelist_count").fetchone()
+        self._free_pages.append((now, free))
+        while len(self._free_pages) > 1 and self._free_pages[1][0] <= now - self._spare_after_s:
+            self._free_pages.popleft()
+        if self._free_pages[0][0] > now - self._spare_after_s:
+            return 0
+        return min(pages for _, pages in self._free_pages)
 
     def copy(self, writer: Connection, target: Path, between: Callable[[], None]) -> None:
         if not isinstance(writer, SqliteConnection):

@@ -168,9 +168,15 @@ async def prune(db: Database, now_ms: int, kept: Kept) -> int:
         db, _CHUNKS_AT_ONCE, lambda tx, most: store.prune_rollups(tx, rollups_before_ms, most)
     )
     await db.write(store.prune_boots)
-    while await db.tidy():
-        await asyncio.sleep(_PAUSE_S)
+    await _tidy(db)
     return removed
+
+
+async def _tidy(db: Database) -> None:
+    has_more = await db.tidy()
+    while has_more:
+        await asyncio.sleep(_PAUSE_S)
+        has_more = await db.tidy()
 
 
 async def _all(db: Database, most: int, remove: Callable[[Tx, int], int]) -> int:

@@ -13,7 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from forge_collector.db import Database, DatabaseError, SqliteEngine, StorageFullError, Tx
+from forge_collector.db import (
+    Database,
+    DatabaseError,
+    SqliteEngine,
+    StorageFullError,
+    Tx,
+    sqlite_copy,
+)
 from forge_collector.db import database as database_module
 from tests import small_disk
 from tests.integration.db.backends import TABLES
@@ -150,6 +157,13 @@ async def test_a_unit_that_fails_meanwhile_leaves_no_trace_in_the_copy(
     assert marks(target) == ({"0"}, [])
 
 
+@pytest.fixture
+def many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page at a time, so that much happens between the first and the last."""
+    monkeypatch.setattr(sqlite_copy, "_PAGES_AT_ONCE", 1)
+
+
+@pytest.mark.usefixtures("many_steps")
 async def test_a_transaction_that_is_lost_meanwhile_leaves_no_trace_in_the_copy(
     db: Database, target: Path
 ) -> None:
@@ -172,6 +186,7 @@ async def test_a_transaction_that_is_lost_meanwhile_leaves_no_trace_in_the_copy(
     assert marks(target) == ({"0"}, [])
 
 
+@pytest.mark.usefixtures("many_steps")
 async def test_one_that_always_begins_anew_is_given_up(db: Database, target: Path) -> None:
     def lose(tx: Tx) -> None:
         tx.execute("INSERT INTO parts (id, item) VALUES (1, -5)")

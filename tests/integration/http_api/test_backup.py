@@ -12,6 +12,7 @@ import pytest
 
 from forge_collector.backup import routes
 from forge_collector.db import sqlite_copy
+from forge_collector.history.codec import decode_columns
 from tests.integration.http_api.running import ADMIN, Answer, Server, bearer, until
 
 DRAFT = "backup.draft"
@@ -23,7 +24,9 @@ def seqs(body: bytes, folder: Path) -> list[int]:
     path.write_bytes(body)
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return [seq for (seq,) in raw.execute("SELECT seq FROM snapshots ORDER BY seq")]
+        fresh = [seq for (seq,) in raw.execute("SELECT seq FROM snapshots")]
+        sealed = [decode_columns(body).seq for (body,) in raw.execute("SELECT body FROM chunks")]
+        return sorted(fresh + [seq for some in sealed for seq in some.tolist()])
 
 
 def draft_of(server: Server) -> Path:

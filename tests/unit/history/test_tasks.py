@@ -45,7 +45,7 @@ async def test_prune_removes_all_that_is_too_old_a_bounded_amount_at_a_time(
 
 
 async def test_pruning_gives_room_back(tmp_path: Path) -> None:
-    db = Database(SqliteEngine(tmp_path / "fleet.db"))
+    db = Database(SqliteEngine(tmp_path / "fleet.db", spare_after_s=0))
 
     def fill(tx: Tx) -> None:
         rows = (Row(seq, NOW - 50 * HOUR_MS, bytes(3000)) for seq in range(1000))
@@ -59,4 +59,21 @@ async def test_pruning_gives_room_back(tmp_path: Path) -> None:
     await tasks.prune(db, NOW, KEPT)
 
     assert await db.read(pages) < before / 4
+    await db.close()
+
+
+async def test_room_that_is_soon_needed_again_is_not_given_back(tmp_path: Path) -> None:
+    db = Database(SqliteEngine(tmp_path / "fleet.db", spare_after_s=3600))
+
+    def write(tx: Tx) -> None:
+        rows = (Row(seq, NOW - 50 * HOUR_MS, bytes(3000)) for seq in range(100))
+        store.append(tx, store.open_boot(tx, "n1", "a"), rows, NOW)
+
+    def free_pages(tx: Tx) -> int:
+        return int(tx.execute("PRAGMA freelist_count").fetchone()[0])
+
+    await db.write(write)
+    await tasks.prune(db, NOW, KEPT)
+
+    assert await db.read(free_pages) > 50
     await db.close()
