@@ -70,18 +70,17 @@ class Unpacker:
 
         Many at once: arrays of a few dozen numbers cost no more than the calls they take.
         """
-        residuals = np.empty((len(streams), rows), np.int64)
+        residuals = np.zeros((len(streams), rows), np.int64)
+        filled = [row for row, (codes, _) in enumerate(streams) if codes]
         at_once = max(1, _NUMBERS_AT_ONCE // rows)
-        for begin in range(0, len(streams), at_once):
-            some = slice(begin, begin + at_once)
-            residuals[some] = self._unpacked(rows, streams[some])
+        for begin in range(0, len(filled), at_once):
+            some = filled[begin : begin + at_once]
+            residuals[some] = self._unpacked(rows, [streams[row] for row in some])
         return residuals
 
     def _unpacked(self, rows: int, streams: Sequence[tuple[memoryview, memoryview]]) -> Integers:
-        codes = np.zeros((len(streams), rows), np.uint8)
-        for row, (stream, _) in enumerate(streams):
-            if stream:
-                codes[row] = np.frombuffer(self.inflate(stream, rows), np.uint8)
+        inflated = b"".join(self.inflate(stream, rows) for stream, _ in streams)
+        codes = np.frombuffer(inflated, np.uint8).reshape(len(streams), rows)
         if codes.max(initial=0) >= len(_table().least):
             raise DamagedError("a stream has a code that means nothing")
         zigzag = _table().least[codes]
@@ -139,20 +138,23 @@ def _extra_of(zigzag: _Unsigned, codes: NDArray[np.uint8]) -> bytes:
 
 def _add_extra(zigzag: _Unsigned, codes: NDArray[np.uint8], streams: Sequence[memoryview]) -> None:
     """Add to the least number of each range which one of the range it is."""
-    sizes = _table().extra_bits[codes].astype(np.int64)
-    begins = np.cumsum(sizes, axis=1) - sizes
-    lengths = np.array([len(stream) for stream in streams], np.int64)
-    if (begins[:, -1] + sizes[:, -1] > 8 * lengths).any():
+    sizes = _table().extra_bits[codes]
+    ends = np.cumsum(sizes, axis=1, dtype=np.int32)
+    lengths = np.array([len(stream) for stream in streams], np.int32)
+    if (ends[:, -1] > 8 * lengths).any():
         raise DamagedError("a stream ends before its numbers")
-    begins += 8 * (np.cumsum(lengths) - lengths)[:, None]
+    ends += 8 * (np.cumsum(lengths, dtype=np.int32) - lengths)[:, None]
     has = np.nonzero(sizes)
-    begin, size = begins[has], sizes[has].astype(np.uint64)
+    size = sizes[has]
+    begin = ends[has] - size
     # Nine bytes from where a number begins hold it, wherever in the first of them that is.
     joined = np.frombuffer(b"".join((*streams, bytes(9))), np.uint8)
     words = np.lib.stride_tricks.sliding_window_view(joined, 8)[begin >> 3].view(">u8").ravel()
     shift = (begin & 7).astype(np.uint64)
     after = joined[(begin >> 3) + 8].astype(np.uint64) >> (np.uint64(8) - shift)
-    zigzag[has] += ((words.astype(np.uint64) << shift) | after) >> (np.uint64(64) - size)
+    zigzag[has] += ((words.astype(np.uint64) << shift) | after) >> (
+        np.uint64(64) - size.astype(np.uint64)
+    )
 
 
 def _zigzag(residual: Integers) -> _Unsigned:
