@@ -133,10 +133,26 @@ def _watch(client: Client, *, as_json: bool) -> None:
         watch.printed(client)
 
 
+def _a_moment(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Return what was typed if it can be read; what it means, the collector's clock tells."""
+    if text is not None:
+        try:
+            moments.read(text, 0)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return text
+
+
 @nodes.command("history")
 @click.argument("node_id")
-@click.option("--since", default="6h", show_default=True, help=f"Where to begin: {moments.HELP}.")
-@click.option("--until", help="Where to end, in the same ways; by default now.")
+@click.option(
+    "--since",
+    default="6h",
+    show_default=True,
+    callback=_a_moment,
+    help=f"Where to begin: {moments.HELP}.",
+)
+@click.option("--until", callback=_a_moment, help="Where to end, in the same ways; by default now.")
 @click.option(
     "--format", "form", type=click.Choice(history.FORMATS), default="csv", show_default=True
 )

@@ -163,7 +163,8 @@ def _drawn(
         drawn.add_column(
             column.title,
             justify="right" if column.is_figure else "left",
-            no_wrap=True,
+            # Where even what stays does not fit, ids are cut before figures are.
+            no_wrap=column.title != "NODE",
             overflow="ellipsis",
             max_width=longest_cell,
         )

@@ -81,8 +81,9 @@ class Source:
 def lines(
     source: Source, since: str, until: str | None, form: str, notice: Notice
 ) -> Iterator[str]:
-    """Yield a node's history as text, a page at a time. ``notice`` is told what a reader has to
-    know and the format does not say; raises ClientError."""
+    """Yield a node's history as text, a page at a time. ``since`` and ``until``: as ``moments``
+    reads them. ``notice`` is told what a reader has to know and the format does not say; raises
+    ClientError."""
     outline = _outline(source, _span(since, until, source.now_ms()))
     if not outline.keys:
         notice("There is nothing in that time.")
@@ -92,14 +93,8 @@ def lines(
 
 
 def _span(since: str, until: str | None, now_ms: int) -> Span:
-    try:
-        from_ms = moments.read(since, now_ms)
-    except ValueError as error:
-        raise ClientError(f"--since: {error}") from None
-    try:
-        to_ms = now_ms if until is None else min(now_ms, moments.read(until, now_ms))
-    except ValueError as error:
-        raise ClientError(f"--until: {error}") from None
+    from_ms = moments.read(since, now_ms)
+    to_ms = now_ms if until is None else min(now_ms, moments.read(until, now_ms))
     if not 0 <= from_ms <= to_ms:
         raise ClientError(
             "--since must be before --until, and before now by the collector's clock."

@@ -41,7 +41,7 @@ recording_option = click.option(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="What scripts/record packed.",
 )
-nodes_option = click.option("--nodes", default=5, show_default=True, type=click.IntRange(1, 100))
+nodes_option = click.option("--nodes", default=10, show_default=True, type=click.IntRange(1, 100))
 hours_option = click.option(
     "--hours", default=48.0, show_default=True, type=click.FloatRange(0.5, 720)
 )

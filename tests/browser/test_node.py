@@ -241,10 +241,14 @@ def test_arrows_lead_to_the_machines_before_and_after(
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**/#/node/z-last?range=6h")
     expect(page.locator("h1")).to_have_text("z-last")
+    expect(page).to_have_title("z-last · Forge Fleet")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("h1")).to_have_text("nas-2")
+    expect(page).to_have_title("nas-2 · Forge Fleet")
     page.keyboard.press("ArrowLeft")
     page.wait_for_url("**/#/node/a-first?range=6h")
+    page.keyboard.press("Escape")
+    expect(page).to_have_title("Forge Fleet")
 
 
 def test_strings_from_a_node_are_text(signed_in: Watched, collector: CollectorProcess) -> None:

@@ -35,7 +35,8 @@ def take(place: Path, data: Path, *, replace: bool) -> Backup:
 
 
 def check_place(place: Path, data: Path, *, replace: bool) -> None:
-    if place.is_dir() or not place.parent.is_dir():
+    # A device or a pipe that is replaced is gone.
+    if (place.exists() and not place.is_file()) or not place.parent.is_dir():
         raise ConfigError(f"{place} is no place for a file: name a file in a folder that exists.")
     if place.resolve().parent == data.resolve():
         raise ConfigError(f"{place} is in the data folder itself; name a file elsewhere.")

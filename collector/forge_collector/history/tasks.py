@@ -28,7 +28,7 @@ _PAUSE_S: Final = 0.05
 _SEAL_PERIOD_S: Final = 15.0
 _ROWS_OF_A_BOOT: Final = 2000
 _BOOTS_AT_ONCE: Final = 8
-_SPANS_AT_ONCE: Final = 500
+_SPANS_AT_ONCE: Final = 50
 # Of the time, so much is the sealer's at most, however much waits: pushes come first.
 _SHARE: Final = 0.3
 _log = structlog.get_logger()
@@ -47,19 +47,29 @@ class Sealer:
 
     async def run(self) -> None:
         while True:
+            is_behind = False
             try:
-                await self.catch_up()
+                is_behind = await self._round()
             except DatabaseError as error:
                 _log.warning("sealing history failed", error=str(error))
-            await asyncio.sleep(_SEAL_PERIOD_S)
+            if not is_behind:
+                await asyncio.sleep(_SEAL_PERIOD_S)
 
     async def catch_up(self) -> None:
         """Seal all rows and merge all chunks that are due."""
+        while await self._round():
+            pass
+
+    async def _round(self) -> bool:
+        """Seal all rows that are due, for rows take most room and time to read, and merge some
+        chunks; return whether there are more."""
         now_ms = self._clock.now_ms()
         await self._seal_due(rules.closed_before(now_ms, rules.SPANS_MS[0]))
         for level in range(1, len(rules.SPANS_MS)):
-            await self._merge_due(level, rules.closed_before(now_ms, rules.SPANS_MS[level]))
-        self.unmerged = 0
+            before_ms = rules.closed_before(now_ms, rules.SPANS_MS[level])
+            if await self._merge_some(level, before_ms):
+                return True
+        return False
 
     async def _seal_due(self, before_ms: int) -> None:
         self.unsealed = await self._db.read(lambda tx: store.unsealed(tx, before_ms))
@@ -96,19 +106,19 @@ class Sealer:
         self.unsealed = max(0, self.unsealed - len(rows))
         return True
 
-    async def _merge_due(self, level: int, before_ms: int) -> None:
-        is_moving = True
-        while is_moving:
-            spans = await self._db.read(
-                lambda tx: store.spans_to_merge(tx, level, before_ms, _SPANS_AT_ONCE)
-            )
-            self.unmerged = len(spans)
-            is_moving = False
-            for span in spans:
-                started = time.monotonic()
-                is_moving |= await self._merge(span)
-                self.unmerged -= 1
-                await _yield_to_pushes(started)
+    async def _merge_some(self, level: int, before_ms: int) -> bool:
+        """Merge up to a bounded number of spans; return whether there are more that can be."""
+        spans = await self._db.read(
+            lambda tx: store.spans_to_merge(tx, level, before_ms, _SPANS_AT_ONCE)
+        )
+        self.unmerged = len(spans)
+        is_moving = False
+        for span in spans:
+            started = time.monotonic()
+            is_moving |= await self._merge(span)
+            self.unmerged -= 1
+            await _yield_to_pushes(started)
+        return is_moving and len(spans) == _SPANS_AT_ONCE
 
     async def _merge(self, span: Span) -> bool:
         """Merge what lies in a span; return whether there is less to merge now."""

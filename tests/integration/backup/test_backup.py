@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
@@ -119,6 +120,15 @@ def test_a_place_that_is_none(collector: CollectorProcess, tmp_path: Path) -> No
     refused = run("backup", tmp_path / "nowhere" / "file", "--data", collector.data)
     assert refused.code == 1
     assert "nowhere" in refused.err
+
+
+def test_a_pipe_or_a_device_is_not_replaced(collector: CollectorProcess, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refused = run("backup", pipe, "--data", collector.data, "--force")
+    assert refused.code == 1
+    assert "no place for a file" in refused.err
+    assert pipe.is_fifo()
 
 
 def test_a_folder_without_a_database(tmp_path: Path, place: Path) -> None:

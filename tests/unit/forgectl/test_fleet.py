@@ -142,6 +142,15 @@ def test_a_terminal_that_is_far_too_narrow_still_shows_a_line_a_node() -> None:
     assert max(map(len, lines)) <= 16
 
 
+def test_a_long_id_is_cut_before_figures_are() -> None:
+    lines = drawn(of(card("n" * 64), card("b")), 40, is_terminal=True)
+    assert lines[0].split() == ["NODE", "STATUS", "CPU"]
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 40
+    assert sum("…" in line for line in lines) == 1
+    assert all("online" in line and "%" in line for line in lines[1:])
+
+
 def test_rows_that_do_not_fit_are_counted() -> None:
     shown = of(*(card(f"n{number}") for number in range(9)))
     lines = drawn(shown, 100, is_terminal=True, most_rows=5)

@@ -42,12 +42,12 @@ def test_rates_say_so_in_their_names_and_units() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(keys, numbers)
-def test_rounding_stays_within_half_a_resolution_and_of_rates_within_a_hundredth(
+def test_rounding_stays_within_half_a_resolution_and_of_rates_within_an_eightieth(
     key: str, value: float
 ) -> None:
     within = metrics.resolution(key) / 2 + abs(value) * 1e-15
     if metrics.split(key)[0].endswith("_per_s"):
-        within += abs(value) / 100
+        within += abs(value) / 80  # 202.5 becomes 200 or 205
     assert abs(metrics.rounded(key, value) - value) <= within
 
 

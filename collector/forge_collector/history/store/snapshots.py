@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -14,6 +14,7 @@ from forge_collector.history.store import chunks
 from forge_collector.history.store.boots import Boot
 from forge_shared import codec
 
+_ROWS_AT_ONCE: Final = 500
 _log = structlog.get_logger()
 
 
@@ -52,9 +53,19 @@ def append(tx: Tx, boot: Boot, rows: Iterable[Row], received_at: int) -> int:
     return new
 
 
-def as_columns(rows: Iterable[Row], wanted: Collection[str] | None = None) -> Columns:
+def as_columns(rows: Sequence[Row], wanted: Collection[str] | None = None) -> Columns:
     """Return rows side by side, with the wanted series, as ``rules.is_wanted`` reads them. What is
     damaged is left out, and logged."""
+    # Some at a time: as dictionaries they take ten times the memory that they take as columns.
+    return columns.joined(
+        [
+            _as_columns(rows[begin : begin + _ROWS_AT_ONCE], wanted)
+            for begin in range(0, len(rows), _ROWS_AT_ONCE)
+        ]
+    )
+
+
+def _as_columns(rows: Iterable[Row], wanted: Collection[str] | None) -> Columns:
     sound: list[Row] = []
     values: list[dict[str, int | float]] = []
     for row in rows:

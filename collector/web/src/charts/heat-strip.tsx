@@ -161,7 +161,8 @@ function placesOf(timeline: Timeline, from: number, to: number, width: number): 
     const at = from + ((x + 0.5) / width) * (to - from);
     const place = placeAt(timeline, at);
     const distance = Math.abs(drawnAt(ts[place] ?? 0, stepMs) - at);
-    places[x] = distance <= (stepMs > 1 ? Math.max(stepMs / 2, gapMs / 3) : gapMs) ? place : -1;
+    // No two places are farther apart than a gap, but where there is one.
+    places[x] = distance <= (stepMs > 1 ? Math.max(stepMs / 2, gapMs / 3) : gapMs / 2) ? place : -1;
   }
   return places;
 }

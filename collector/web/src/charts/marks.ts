@@ -9,8 +9,6 @@ export interface Marks {
   readonly reboots: readonly number[];
 }
 
-export const NO_MARKS: Marks = { silences: [], reboots: [] };
-
 export function shadeSilences(chart: uPlot, { silences }: Marks, palette: Palette): void {
   if (silences.length === 0) return;
   const { ctx, bbox } = chart;

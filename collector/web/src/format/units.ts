@@ -8,10 +8,6 @@ export function percent(value: number | undefined): string {
   return `${value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} %`;
 }
 
-export function wholePercent(value: number | undefined): string {
-  return value === undefined ? DASH : `${value.toFixed(0)} %`;
-}
-
 const DECIMAL = ["B", "kB", "MB", "GB", "TB", "PB", "EB"] as const;
 
 /** Sizes by powers of 1,000, with three digits that count: 512 B, 1.23 GB, 12.3 GB, 123 GB. */

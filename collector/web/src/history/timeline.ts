@@ -4,7 +4,7 @@
  * nothing is new.
  */
 
-import type { Column, History, Track } from "../wire/history";
+import type { History, Track } from "../wire/history";
 import type { Point } from "../wire/messages";
 
 export interface Timeline {
@@ -280,10 +280,6 @@ export function isMeasured({ tracks }: Pick<Timeline, "tracks">, place: number):
 
 export function valueAt(timeline: Timeline, key: string, place: number): number | undefined {
   return timeline.tracks.get(key)?.avg[place] ?? undefined;
-}
-
-export function columnOf(timeline: Timeline, key: string): Column | undefined {
-  return timeline.tracks.get(key)?.avg;
 }
 
 /** Every figure of one place. */

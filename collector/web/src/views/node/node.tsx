@@ -144,13 +144,18 @@ function useNeighbourKeys(open: (step: "before" | "after") => void): void {
   });
 }
 
+const SITE = document.title;
+/** Whose name the tab bears: the next machine's page comes before the last one has gone. */
+let namesake: object | null = null;
+
 /** The tab's title names the machine while its page is open. */
 function useTitle(name: string): void {
   useEffect(() => {
-    const title = document.title;
-    document.title = `${name} · ${title}`;
+    const own = {};
+    namesake = own;
+    document.title = `${name} · ${SITE}`;
     return () => {
-      document.title = title;
+      if (namesake === own) document.title = SITE;
     };
   }, [name]);
 }
