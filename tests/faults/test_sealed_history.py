@@ -115,7 +115,7 @@ def test_what_was_acknowledged_is_there_once_after_kill_9_amid_sealing_and_mergi
 
     assert sum(1 for waiting, _ in interrupted if waiting) >= ROUNDS // 2, interrupted
     whole = wait_until_sealed(collector)
-    assert set(whole.chunks) >= {rules.SPANS_MS[1], rules.SPANS_MS[2]}
+    assert rules.SPANS_MS[2] in whole.chunks  # what the hour of the day leaves may be shorter
     for node_id in NODES:
         check_each_once(collector, node_id, acknowledged[node_id], sent[node_id])
     assert collector.stop() == 0

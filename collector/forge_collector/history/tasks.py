@@ -72,9 +72,10 @@ class Sealer:
         return False
 
     async def _seal_due(self, before_ms: int) -> None:
-        self.unsealed = await self._db.read(lambda tx: store.unsealed(tx, before_ms))
         boots = await self._db.read(lambda tx: store.boots_due(tx, before_ms))
         while boots:
+            # Counted anew each time: replays bring more that is due meanwhile.
+            self.unsealed = await self._db.read(lambda tx: store.unsealed(tx, before_ms))
             some, boots = boots[:_BOOTS_AT_ONCE], boots[_BOOTS_AT_ONCE:]
             started = time.monotonic()
             left = await asyncio.gather(*(self._seal_boot(boot, before_ms) for boot in some))
@@ -103,7 +104,6 @@ class Sealer:
             await self._db.write(lambda tx: store.seal(tx, made, fresh.seq.tolist()))
         except RaceError:
             return False  # rows went meanwhile; the next round sees what is left
-        self.unsealed = max(0, self.unsealed - len(rows))
         return True
 
     async def _merge_some(self, level: int, before_ms: int) -> bool:

@@ -27,7 +27,7 @@ _CORRECTION: Final = """
     CASE WHEN ABS(COALESCE(clock_offset_ms, 0)) > :significant_ms THEN clock_offset_ms ELSE 0 END
 """
 _SIGNIFICANT: Final = {"significant_ms": rules.SIGNIFICANT_OFFSET_MS}
-_ROLLUPS_REMEMBERED: Final = 128  # of 26 KB each, or 80 KB with 64 cores
+_ROLLUPS_REMEMBERED: Final = 256  # of 26 KB each, or 80 KB with 64 cores
 _log = structlog.get_logger()
 
 

@@ -66,8 +66,11 @@ export function HeatStrip(props: HeatStripProps) {
   );
 }
 
+/** Few cores share what any chart is high. */
+const LEAST_ROWS_PX = 96;
+
 function rowsHeight(cores: number): number {
-  return Math.max(cores * 2, Math.min(cores * 18, 168), 48);
+  return Math.max(cores * 2, Math.min(cores * 18, 168), LEAST_ROWS_PX);
 }
 
 /** No line: the picture is drawn by hand, the time axis is the chart's. */
