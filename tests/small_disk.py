@@ -33,7 +33,8 @@ class Tmpfs:
 
     def fill(self, pid: int, *, leave_kib: int) -> None:  # noqa: ARG002  full for everybody
         disk = os.statvfs(self.path)
-        with self._ballast.open("ab") as ballast:
+        # Who else writes meanwhile takes some of that room: then it is full all the same.
+        with suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
             ballast.write(bytes(max(0, disk.f_bavail * disk.f_frsize - leave_kib * 1024)))
 
     def make_room(self) -> None:

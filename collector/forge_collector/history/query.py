@@ -17,6 +17,7 @@ from forge_collector.history.buckets import Buckets, Series
 from forge_collector.history.columns import Columns, Floats, Integers
 from forge_collector.history.rules import Span
 
+_NO_SERIES: Final = frozenset[str]()
 EACH: Final = 1  # the step_ms of an answer in which every snapshot stands for itself
 
 
@@ -71,24 +72,25 @@ def _inside(buckets: Buckets, span: Span) -> int:
 def _of_samples(tx: Tx, asked: Question, step_ms: int) -> Answer:
     ordinary_ms = rules.ordinary_distance_ms(asked.interval_s)
     longest_step_ms = rules.step_ms(asked.span, asked.points, ordinary_ms)
-    samples = store.samples(
-        tx, asked.node_id, *asked.span.padded(max(step_ms, longest_step_ms)), asked.wanted
-    )
-    each = _between(samples, asked.span)
-    if len(each) <= asked.points:
-        return _each(each, asked.interval_s)
+    around = asked.span.padded(max(step_ms, longest_step_ms))
+    times = store.samples(tx, asked.node_id, *around, _NO_SERIES).ts
+    if len(_between(times, asked.span)) <= asked.points:
+        samples = store.samples(tx, asked.node_id, *asked.span, asked.wanted)
+        return _each(samples, asked.interval_s)
     # A step shorter than the node's own rhythm would leave a hole between every two snapshots,
     # where it was watched, every second, for a part of the span only.
-    apart = np.diff(_between(samples, asked.span.widened(step_ms)).ts)
+    apart = np.diff(_between(times, asked.span.widened(step_ms)))
     apart_ms = int(apart.max(initial=0, where=apart <= ordinary_ms))
     step_ms = rules.step_ms(asked.span, asked.points, apart_ms)
-    whole = _between(samples, asked.span.widened(step_ms))
-    return _in_steps(Buckets.of_samples(whole, step_ms))
+    # A part at a time: a thousand series of a day would take gigabytes side by side.
+    parts = store.parts(tx, asked.node_id, *asked.span.widened(step_ms), asked.wanted)
+    found = [Buckets.of_samples(part, step_ms) for part in parts]
+    return _in_steps(Buckets.merged(found, step_ms))
 
 
-def _between(samples: Columns, span: Span) -> Columns:
-    first, end = np.searchsorted(samples.ts, [span.from_ms, span.to_ms])
-    return samples.taken(np.arange(first, end))
+def _between(times: Integers, span: Span) -> Integers:
+    first, end = np.searchsorted(times, [span.from_ms, span.to_ms])
+    return times[first:end]
 
 
 def _each(samples: Columns, interval_s: int) -> Answer:

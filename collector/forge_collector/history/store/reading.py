@@ -66,12 +66,23 @@ def samples(tx: Tx, node_id: str, from_ms: int, to_ms: int, wanted: Wanted = Non
     once, oldest first. ``wanted``: keys and names of metrics, as ``rules.is_wanted`` reads them;
     a snapshot without any of them is there all the same. What is damaged is left out, and logged.
     """
+    found = columns.joined(list(parts(tx, node_id, from_ms, to_ms, wanted)))
+    return found.taken(np.argsort(found.ts, kind="stable"))
+
+
+def parts(
+    tx: Tx, node_id: str, from_ms: int, to_ms: int, wanted: Wanted = None
+) -> Iterator[Columns]:
+    """Yield the same a part at a time, as it lies in the store, and in no order."""
     asked = _asked(node_id, from_ms, to_ms)
-    parts = [*_fresh(tx, asked, wanted), *_unpacked(_chunks(tx, asked), node_id, wanted)]
-    found = columns.joined(parts)
-    order = np.argsort(found.ts, kind="stable")
-    first, end = np.searchsorted(found.ts[order], [from_ms, to_ms])
-    return found.taken(order[first:end])
+    for part in _fresh(tx, asked, wanted):
+        yield part
+    for part in _unpacked(_chunks(tx, asked), node_id, wanted):
+        is_inside = (part.ts >= from_ms) & (part.ts < to_ms)
+        if is_inside.all():
+            yield part
+        elif is_inside.any():
+            yield part.taken(is_inside)
 
 
 def rollups(tx: Tx, node_id: str, from_ms: int, to_ms: int, wanted: Wanted = None) -> Buckets:
