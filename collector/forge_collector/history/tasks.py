@@ -26,6 +26,7 @@ _ROWS_AT_ONCE: Final = 2000
 _CHUNKS_AT_ONCE: Final = 50
 _PAUSE_S: Final = 0.05
 _SEAL_PERIOD_S: Final = 15.0
+_COUNT_PERIOD_S: Final = 5.0
 _ROWS_OF_A_BOOT: Final = 2000
 _BOOTS_AT_ONCE: Final = 8
 _SPANS_AT_ONCE: Final = 50
@@ -73,9 +74,12 @@ class Sealer:
 
     async def _seal_due(self, before_ms: int) -> None:
         boots = await self._db.read(lambda tx: store.boots_due(tx, before_ms))
+        count_at = time.monotonic()
         while boots:
-            # Counted anew each time: replays bring more that is due meanwhile.
-            self.unsealed = await self._db.read(lambda tx: store.unsealed(tx, before_ms))
+            # Counted anew, for replays bring more meanwhile; but now and then: it goes through all.
+            if time.monotonic() >= count_at:
+                self.unsealed = await self._db.read(lambda tx: store.unsealed(tx, before_ms))
+                count_at = time.monotonic() + _COUNT_PERIOD_S
             some, boots = boots[:_BOOTS_AT_ONCE], boots[_BOOTS_AT_ONCE:]
             started = time.monotonic()
             left = await asyncio.gather(*(self._seal_boot(boot, before_ms) for boot in some))

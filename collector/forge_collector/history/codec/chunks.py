@@ -46,15 +46,15 @@ def encode_buckets(buckets: Buckets) -> bytes:
     return tables.encode(len(buckets), table, is_thorough=False)
 
 
-def decode_buckets(sealed: bytes, step_ms: int, wanted: Wanted | None = None) -> Buckets:
-    """Return buckets with the wanted series, all by default; raises DamagedError."""
-    found = _series(sealed, None if wanted is None else lambda name: wanted(_key(name)))
+def decode_buckets(sealed: bytes, step_ms: int) -> Buckets:
+    """Return buckets; raises DamagedError."""
+    found = _series(sealed, None)
     ts, snapshots = _popped(found, _TS), _popped(found, _SNAPSHOTS)
     series: dict[str, Series] = {}
     for name, least in found.items():
         if not name.startswith(_MIN):
             continue
-        key = _key(name)
+        key = name.removeprefix(_MIN)
         samples = found.get(_SAMPLES + key)
         series[key] = Series(
             snapshots if samples is None else samples.astype(np.int64),
@@ -63,10 +63,6 @@ def decode_buckets(sealed: bytes, step_ms: int, wanted: Wanted | None = None) ->
             _named(found, _MAX + key),
         )
     return Buckets(step_ms, ts, snapshots, series)
-
-
-def _key(name: str) -> str:
-    return name.partition(" ")[2]
 
 
 def _numbers(integers: Integers) -> Floats:

@@ -75,8 +75,7 @@ def parts(
 ) -> Iterator[Columns]:
     """Yield the same a part at a time, as it lies in the store, and in no order."""
     asked = _asked(node_id, from_ms, to_ms)
-    for part in _fresh(tx, asked, wanted):
-        yield part
+    yield from _fresh(tx, asked, wanted)
     for part in _unpacked(_chunks(tx, asked), node_id, wanted):
         is_inside = (part.ts >= from_ms) & (part.ts < to_ms)
         if is_inside.all():
