@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -41,10 +42,11 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """One keep-alive connection to a collector, with a bearer token."""
+    """One keep-alive connection to a collector, with a bearer token. ``ca_file``: over TLS, with
+    certificates of this authority alone."""
 
-    def __init__(self, port: int, token: str = ADMIN_SECRET) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    def __init__(self, port: int, token: str = ADMIN_SECRET, ca_file: Path | None = None) -> None:
+        self._connection = _connection("127.0.0.1", port, ca_file)
         self._authorization = f"Bearer {token}"
 
     def send(
@@ -95,9 +97,17 @@ class Client:
         self.close()
 
 
+def _connection(host: str, port: int, ca_file: Path | None) -> http.client.HTTPConnection:
+    if ca_file is None:
+        return http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
+    context = ssl.create_default_context(cafile=ca_file)
+    return http.client.HTTPSConnection(host, port, timeout=PATIENCE_S, context=context)
+
+
 @dataclass
 class CollectorProcess:
-    """A running collector; ``port`` is what it says it listens on."""
+    """A running collector; ``port`` is what it says it listens on. One that was started with
+    ``--tls auto`` is spoken to over TLS, and verified."""
 
     process: subprocess.Popen[bytes]
     data: Path
@@ -109,8 +119,13 @@ class CollectorProcess:
         return self.process.pid
 
     @property
+    def ca_file(self) -> Path | None:
+        own = self.data / "tls" / "ca.pem"
+        return own if own.exists() else None
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.ca_file else 'http'}://127.0.0.1:{self.port}"
 
     def log(self) -> list[dict[str, Any]]:
         """Return what it has logged since it started; lines that are no JSON are left out."""
@@ -121,7 +136,7 @@ class CollectorProcess:
         return [line for line in self.log() if line.get("event") == name]
 
     def client(self, token: str = ADMIN_SECRET) -> Client:
-        return Client(self.port, token)
+        return Client(self.port, token, self.ca_file)
 
     def mint(self, **wanted: str) -> str:
         """Return a new token: ``node_id=…``, or ``role=…`` and ``name=…``."""
