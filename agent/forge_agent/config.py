@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from forge_agent import places
 from forge_shared import names
 
-APP_NAME: Final = "forge-fleet"
-CONFIG_FILE: Final = "agent.toml"
 SPOOL_MAX_MIB: Final = 256
 _MAX_INTERVAL_S: Final = 86_400
 _ENCODING: Final = "utf-8-sig"  # Windows' editors like to begin a file with a byte order mark
@@ -23,7 +22,38 @@ BEARER_TOKEN: Final = "BEARER_TOKEN"
 STATE_DIR: Final = "FORGE_STATE_DIR"
 INTERVAL_S: Final = "FORGE_INTERVAL_S"
 SPOOL_MIB: Final = "FORGE_SPOOL_MAX_MIB"
-SETTINGS: Final = (NODE_ID, CENTRAL_URL, BEARER_TOKEN, STATE_DIR, INTERVAL_S, SPOOL_MIB)
+CA_FILE: Final = "FORGE_CA_FILE"
+INTERFACES: Final = "FORGE_INTERFACES"
+DISKS: Final = "FORGE_DISKS"
+MOUNTS: Final = "FORGE_MOUNTS"
+AUTO_UPDATE: Final = "FORGE_AUTO_UPDATE"
+RELEASE_KEYS: Final = "FORGE_RELEASE_KEYS"
+# No setting: the launcher tells those it starts where they are installed.
+PROGRAM_DIR: Final = "FORGE_PROGRAM_DIR"
+SETTINGS: Final = (
+    NODE_ID,
+    CENTRAL_URL,
+    BEARER_TOKEN,
+    STATE_DIR,
+    INTERVAL_S,
+    SPOOL_MIB,
+    CA_FILE,
+    INTERFACES,
+    DISKS,
+    MOUNTS,
+    AUTO_UPDATE,
+    RELEASE_KEYS,
+)
+
+_EXAMPLE_URL: Final = "http://192.168.1.10:8750"
+_MISSING: Final[Mapping[str, str]] = {
+    NODE_ID: "NODE_ID is missing: set it, or use --node-id, to this machine's name.",
+    CENTRAL_URL: "CENTRAL_URL is missing: set it, or use --url, to the collector's address, such as"
+    f" {_EXAMPLE_URL}.",
+    BEARER_TOKEN: "BEARER_TOKEN is missing: `forge-agent join STRING` gets one, with what the"
+    " collector's page shows under Add a machine; or mint one with `forgectl tokens mint`, then set"
+    " BEARER_TOKEN, or use --token-file.",
+}
 
 
 class SettingsError(Exception):
@@ -35,8 +65,11 @@ class SettingsError(Exception):
 
 
 class Settings(NamedTuple):
-    """What the agent runs with. ``interval_s`` 0: as often as the collector asks.
-    ``warnings``: sentences for the owner."""
+    """What the agent runs with. ``interval_s`` 0: as often as the collector asks. ``ca_file``: the
+    authority whose certificates are trusted, None: the system's. ``interfaces``, ``disks``,
+    ``mounts``: patterns of what to show and, after ``!``, not to show; the first that matches
+    decides, and what none matches goes by the usual choice. ``release_keys``: whose releases to
+    take beside those the program was built with. ``warnings``: sentences for the owner."""
 
     node_id: str
     url: str
@@ -44,7 +77,13 @@ class Settings(NamedTuple):
     state_dir: Path
     interval_s: int
     spool_limit_bytes: int
-    warnings: tuple[str, ...]
+    ca_file: Path | None = None
+    interfaces: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    auto_update: bool = False
+    release_keys: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         # The token must not reach a log by way of a traceback.
@@ -58,11 +97,13 @@ def load(
     folder: Path,
     config_file: Path | None = None,
     token_file: Path | None = None,
+    needed: Collection[str] = (NODE_ID, CENTRAL_URL, BEARER_TOKEN),
 ) -> Settings:
     """Put the settings together; raises SettingsError.
 
     ``flags``: by the names in SETTINGS, None where not given. ``folder``: where `.env` is looked
     for. ``config_file``: one the user named, which must exist; otherwise the usual place is tried.
+    ``needed``: what must be there; a command that does without the rest finds it empty.
     """
     problems: list[str] = []
     warnings: list[str] = []
@@ -77,10 +118,17 @@ def load(
         given,
     ):
         found |= {name: source[name].strip() for name in SETTINGS if source.get(name, "").strip()}
+    problems += [_MISSING[name] for name in _MISSING if name in needed and name not in found]
     settings = _checked(found, problems, tuple(warnings))
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def program_dir(environ: Mapping[str, str]) -> Path | None:
+    """Return where the program is installed, for one that its launcher has started."""
+    told = environ.get(PROGRAM_DIR, "")
+    return Path(told) if told else None
 
 
 def _checked(found: Mapping[str, str], problems: list[str], warnings: tuple[str, ...]) -> Settings:
@@ -96,6 +144,12 @@ def _checked(found: Mapping[str, str], problems: list[str], warnings: tuple[str,
         spool_limit_bytes=_whole(found, SPOOL_MIB, (1, 1024 * 1024), SPOOL_MAX_MIB, problems)
         * 1024
         * 1024,
+        ca_file=Path(found[CA_FILE]) if CA_FILE in found else None,
+        interfaces=_listed(found.get(INTERFACES, "")),
+        disks=_listed(found.get(DISKS, "")),
+        mounts=_listed(found.get(MOUNTS, "")),
+        auto_update=_whole(found, AUTO_UPDATE, (0, 1), 0, problems) == 1,
+        release_keys=_listed(found.get(RELEASE_KEYS, "")),
         warnings=warnings,
     )
 
@@ -104,19 +158,13 @@ def _checked(found: Mapping[str, str], problems: list[str], warnings: tuple[str,
 
 
 def _node_id(text: str, problems: list[str]) -> str:
-    if not text:
-        problems.append("NODE_ID is missing: set it, or use --node-id, to this machine's name.")
-    elif not names.is_node_id(text):
+    if text and not names.is_node_id(text):
         problems.append(f"NODE_ID {text!r} cannot be used: {names.NODE_ID_HELP}.")
     return text
 
 
 def _url(text: str, problems: list[str]) -> str:
-    example = "such as http://192.168.1.10:8750"
     if not text:
-        problems.append(
-            f"CENTRAL_URL is missing: set it, or use --url, to the collector's address, {example}."
-        )
         return ""
     try:
         parts = urlsplit(text)
@@ -124,19 +172,14 @@ def _url(text: str, problems: list[str]) -> str:
     except ValueError:
         usable = False
     if not usable or not text.isascii() or not text.isprintable() or " " in text:
-        problems.append(f"CENTRAL_URL {text!r} is not an address: give it as {example[8:]}.")
+        problems.append(f"CENTRAL_URL {text!r} is not an address: give it as {_EXAMPLE_URL}.")
     elif parts.query or parts.fragment or parts.username is not None:
         problems.append("CENTRAL_URL holds more than scheme, host, port and path: leave that out.")
     return text.rstrip("/")
 
 
 def _token(text: str, problems: list[str]) -> str:
-    if not text:
-        problems.append(
-            "BEARER_TOKEN is missing: mint one on the collector's page (Add a machine) or with"
-            " `forgectl tokens mint`, then set BEARER_TOKEN, or use --token-file."
-        )
-    elif not (text.isascii() and text.isprintable()) or " " in text:
+    if not (text.isascii() and text.isprintable()) or " " in text:
         # Not shown: it may be a good token with something beside it.
         problems.append("BEARER_TOKEN holds characters that no token has: copy it again.")
     return text
@@ -156,11 +199,12 @@ def _whole(
     return default
 
 
-def _usual_state_dir(node_id: str) -> Path:
-    # Imported here: who gives --state-dir need not hold it in memory.
-    import platformdirs  # noqa: PLC0415
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
-    return platformdirs.user_state_path(APP_NAME, appauthor=False) / "agent" / (node_id or "node")
+
+def _usual_state_dir(node_id: str) -> Path:
+    return places.user().state_dir / (node_id or "node")
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -238,13 +282,14 @@ def _from_toml(named: Path | None, problems: list[str], warnings: list[str]) -> 
 
 
 def _usual_config_file() -> Path:
-    import platformdirs  # noqa: PLC0415 as above
-
-    return platformdirs.user_config_path(APP_NAME, appauthor=False) / CONFIG_FILE
+    """Return the machine's file for who may read it and if there is one, else the user's."""
+    machine = places.machine().config_file
+    return machine if os.access(machine, os.R_OK) else places.user().config_file
 
 
 def _warn_if_others_can_read(path: Path, warnings: list[str]) -> None:
-    if os.name != "posix":
+    # systemd makes its credentials one service's alone by other means than their mode.
+    if os.name != "posix" or str(path.parent) == os.environ.get("CREDENTIALS_DIRECTORY"):
         return
     try:
         mode = path.stat().st_mode

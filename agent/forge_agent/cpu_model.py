@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -87,6 +88,7 @@ def print_it() -> int:
     """Ask py-cpuinfo and print the name."""
     import cpuinfo  # noqa: PLC0415 a second and many modules: only the child asks
 
+    os.environ.setdefault("PATH", os.defpath)  # py-cpuinfo takes it to be there
     found = cpuinfo.get_cpu_info()
     name = found.get("brand_raw") or found.get("hardware_raw") or ""
     print(name)  # noqa: T201

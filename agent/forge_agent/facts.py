@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from forge_agent.sampling import memory
+from forge_agent.sampling import container, memory
 from forge_shared import __version__
 
 _FACT_LENGTH: Final = 256
@@ -25,7 +26,7 @@ def gather(*, boot_time_ms: int, cpu_model: str, interval_s: int) -> dict[str, s
         "kernel": _text(platform.release()),
         "arch": _text(platform.machine()),
         "cpu_model": _text(cpu_model),
-        "cpu_cores": psutil.cpu_count() or 0,
+        "cpu_cores": _cores(),
         "mem_total_bytes": int(_known(memory.total_bytes)),
         "boot_time": boot_time_ms,
         "agent_version": __version__,
@@ -37,6 +38,13 @@ def gather(*, boot_time_ms: int, cpu_model: str, interval_s: int) -> dict[str, s
 def boot_time_ms() -> int:
     """Return when this machine started, in Unix ms; 0 where that is hidden from us."""
     return int(_known(psutil.boot_time) * 1000)
+
+
+def _cores() -> int:
+    """Return how many cores this machine has, or how many its container may keep busy."""
+    cores = psutil.cpu_count() or 0
+    limit = container.here().cpu(cores)
+    return math.ceil(limit.cores) if limit else cores
 
 
 def _known(read: Callable[[], float]) -> float:

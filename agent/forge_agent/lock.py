@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Final
+
+# `status` and `doctor` hold the lock for an instant, to see whether they can.
+_LOOK_AGAIN_S: Final = 0.1
 
 if sys.platform == "win32":
     import msvcrt
@@ -29,10 +34,29 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _try_lock(self._fd)
+            try:
+                _try_lock(self._fd)
+            except OSError:
+                time.sleep(_LOOK_AGAIN_S)
+                _try_lock(self._fd)
         except OSError:
             os.close(self._fd)
             raise LockedError(path) from None
 
     def release(self) -> None:
         os.close(self._fd)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a process holds the lock; raises OSError when we may not look."""
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        _try_lock(fd)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, TextIO
 
 from forge_agent.core import sparse
+from forge_agent.core.untrusted import printable
 
 _FIELD_LENGTH: Final = 400
+NEUTRAL: Final = "\N{EN DASH}"  # before a line that is neither good news nor bad
 
 Field = str | int | float | None
 
@@ -50,8 +52,29 @@ EVENTS: Final[Mapping[str, Event]] = {
     ),
     "disk_recovered": Event("info", "✓ the spool can be written again"),
     "spool_unreadable": Event("error", "✗ a part of the spool was given up: {reason}"),
+    "spool_set_aside": Event(
+        "warning",
+        "! the spool holds snapshots of {owner}: set aside in {folder}, and sent when NODE_ID is"
+        " that again",
+    ),
+    "boot_taken": Event(
+        "warning",
+        "! another agent sends as this one does, a copy of this machine or what it was before it"
+        " was set back: going on as {boot_id}",
+    ),
     "torn_line": Event("warning", "! cut {bytes} B of an unfinished line off {file}"),
     "sampling_failed": Event("warning", "! cannot measure {family}: {reason}"),
+    "file_system_silent": Event(
+        "warning", "! {file_system} does not answer: its figures are left out until it does"
+    ),
+    "file_system_answers": Event("info", "✓ {file_system} answers again"),
+    "update_tried": Event("info", "→ trying {version}, start {starts}"),
+    "update_proved": Event("info", "✓ {version} works, and stays"),
+    "update_rejected": Event(
+        "error", "✗ {version} was given up: {reason}. The version before it goes on."
+    ),
+    "update_waiting": Event("info", "{version} is installed: ending, so that it is started."),
+    "update_failed": Event("warning", "✗ no update: {reason}"),
     "parent_gone": Event("info", "The process that started this agent is gone."),
     "stopped": Event("info", "Stopped; {spool_bytes} B are in the spool."),
 }
@@ -114,8 +137,4 @@ class Trouble:
 
 
 def _clean(value: Field) -> Field:
-    """Keep escape sequences, of a collector's answer for example, from reaching the terminal."""
-    if not isinstance(value, str):
-        return value
-    text = value if len(value) <= _FIELD_LENGTH else value[:_FIELD_LENGTH] + "…"
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return printable(value, _FIELD_LENGTH) if isinstance(value, str) else value

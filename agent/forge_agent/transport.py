@@ -6,6 +6,7 @@ import contextlib
 import socket
 import sys
 import time
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -13,81 +14,116 @@ from urllib.parse import SplitResult, urlsplit
 if TYPE_CHECKING:
     import http.client
 
-    from forge_agent.tls import BoundedTLSSocket
+    from forge_agent.tls import BoundedTLSSocket, Trust
 
 CONNECT_TIMEOUT_S: Final = 5.0
 REQUEST_TIMEOUT_S: Final = 10.0
+# What is sent and not acknowledged for so long, by the peer's system itself, will not arrive: the
+# peer is gone, or a router between has forgotten us. It leaves time to connect anew.
+DEAD_AFTER_S: Final = 4.0
+# Routers forget connections on which nothing moves, some after a minute.
+STALE_AFTER_S: Final = 60.0
 _MAX_REPLY_BYTES: Final = 1024 * 1024
 
 
 class Reply(NamedTuple):
-    """What came back, whatever its status. ``retry_after`` and ``location`` as they were sent."""
+    """What came back, whatever its status. ``retry_after``, ``location`` and ``date`` as they were
+    sent."""
 
     status: int
     body: bytes
     retry_after: str | None
     location: str
+    date: str = ""
 
 
 class TransportError(Exception):
-    """No whole answer came. ``timed_out``: it took too long."""
+    """No whole answer came. ``timed_out``: it took too long. ``untrusted``: TLS was not agreed on,
+    so that nothing was sent."""
 
-    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
+    def __init__(self, reason: str, *, timed_out: bool = False, untrusted: bool = False) -> None:
         super().__init__(reason)
         self.timed_out = timed_out
+        self.untrusted = untrusted
 
 
 class BoundedSocket(socket.socket):
-    """A socket whose reads all end by ``deadline_s`` of the monotonic clock.
+    """A socket whose reads and writes all end by ``deadline_s`` of the monotonic clock.
 
-    A time-out alone begins anew with each byte: a peer that trickles would hold us for ever.
-    (A sendall is bounded as a whole by the time-out.)
+    A time-out alone begins anew with each read and each write: a peer that trickles would hold us
+    for ever.
     """
 
     deadline_s: float = 0.0
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self._bound()
+        return super().recv_into(*args, **kwargs)
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        self._bound()  # the time-out bounds it as a whole
+        super().sendall(*args, **kwargs)
+
+    def _bound(self) -> None:
         left_s = self.deadline_s - time.monotonic()
         if left_s <= 0:
             raise TimeoutError("timed out")
         self.settimeout(left_s)
-        return super().recv_into(*args, **kwargs)
 
 
 class Connection:
-    """A keep-alive connection to the collector at ``url``. ``post`` is for one thread; ``abort``
-    may come from another."""
+    """A keep-alive connection to the collector at ``url``. ``get`` and ``post`` are for one
+    thread; ``abort`` may come from another.
 
-    def __init__(self, url: str) -> None:
+    ``ca_file``: the authority whose certificates alone are trusted, None: the system's.
+    ``unverified``: whoever answers is believed to be the one; for what is checked otherwise and
+    goes without a credential.
+    """
+
+    def __init__(self, url: str, *, ca_file: Path | None = None, unverified: bool = False) -> None:
         self._url: SplitResult = urlsplit(url)
-        self._tls = self._url.scheme == "https"
-        self._http = _http_client(with_tls=self._tls)
+        self._trust = _trust(ca_file, unverified) if self._url.scheme == "https" else None
+        self._http = _http_client(with_tls=self._trust is not None)
         self._client: http.client.HTTPConnection | None = None
         self._socket: BoundedSocket | BoundedTLSSocket | None = None
+        self._used_at_s = 0.0
+        self._last_address: Any = None  # of those that the name has, the one that answered
         self._aborted = False
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Reply:
+        """Ask for a path below the collector's URL; raises TransportError."""
+        return self._request("GET", path, None, headers or {})
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         """Send a body to a path below the collector's URL; raises TransportError.
 
-        A kept connection that the other side has closed meanwhile is opened again, once: sending
-        a snapshot twice does no harm.
+        It may arrive twice, which does no harm to a snapshot or a claim.
         """
+        return self._request("POST", path, body, headers)
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> Reply:
+        """Send a request once, and once more when the kept connection turns out to be dead."""
         deadline_s = time.monotonic() + REQUEST_TIMEOUT_S
+        if time.monotonic() - self._used_at_s > STALE_AFTER_S:
+            self.close()
         reused = self._client is not None
         try:
             try:
-                return self._exchange(path, body, headers, deadline_s)
+                return self._exchange(method, path, body, headers, deadline_s)
             except (OSError, self._http.BadStatusLine) as error:
                 self.close()
-                if not reused or self._aborted or isinstance(error, TimeoutError):
+                if not reused or self._aborted or _took_too_long(error):
                     raise
-                return self._exchange(path, body, headers, deadline_s)
+                return self._exchange(method, path, body, headers, deadline_s)
         except TimeoutError:
             self.close()
             raise TransportError("it does not answer in time", timed_out=True) from None
         except (OSError, ValueError, self._http.HTTPException) as error:
             self.close()
-            raise TransportError(_reason(error)) from None
+            untrusted = self._trust is not None and _is_handshake(error)
+            raise TransportError(_reason(error), untrusted=untrusted) from None
 
     def close(self) -> None:
         client, self._client, self._socket = self._client, None, None
@@ -105,13 +141,12 @@ class Connection:
                 socket.socket.shutdown(waiting, socket.SHUT_RDWR)
 
     def _exchange(
-        self, path: str, body: bytes, headers: dict[str, str], deadline_s: float
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], deadline_s: float
     ) -> Reply:
         client = self._client or self._connect(deadline_s)
         if self._socket is not None:
             self._socket.deadline_s = deadline_s
-            self._socket.settimeout(max(0.001, deadline_s - time.monotonic()))
-        client.request("POST", self._url.path + path, body, {"Host": self._url.netloc, **headers})
+        client.request(method, self._url.path + path, body, {"Host": self._url.netloc, **headers})
         response = client.getresponse()
         with response:
             answer = response.read(_MAX_REPLY_BYTES + 1)
@@ -120,20 +155,20 @@ class Connection:
                 answer if len(answer) <= _MAX_REPLY_BYTES else b"",
                 response.getheader("Retry-After"),
                 response.getheader("Location") or "",
+                response.getheader("Date") or "",
             )
             if response.will_close or not response.isclosed():
                 self.close()
+        self._used_at_s = time.monotonic()
         return reply
 
     def _connect(self, deadline_s: float) -> http.client.HTTPConnection:
         host = self._url.hostname or ""
         connected: BoundedSocket | BoundedTLSSocket = self._connected_socket(host, deadline_s)
-        if self._tls:
-            # Imported here, because a plain connection must not pay for ssl.
-            from forge_agent import tls  # noqa: PLC0415
-
+        if self._trust is not None:
             try:
-                connected = tls.wrap(connected, host, deadline_s)
+                connected.settimeout(max(0.001, deadline_s - time.monotonic()))
+                connected = self._trust.wrap(connected, host, deadline_s)
             except OSError:
                 connected.close()
                 raise
@@ -144,26 +179,59 @@ class Connection:
         return client
 
     def _connected_socket(self, host: str, deadline_s: float) -> BoundedSocket:
-        """Try the host's addresses in turn, sharing one time-out among them; raises OSError."""
-        port = self._url.port or (443 if self._tls else 80)
+        """Try the host's addresses in turn, the one that last answered first; raises OSError.
+
+        They share one time-out: what a dead one leaves is for the others. The name is looked up
+        each time, so that a collector that moved is found.
+        """
+        port = self._url.port or (80 if self._trust is None else 443)
         # As bytes: a str goes through encodings.idna, whose tables would stay in memory.
-        addresses = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
-        budget_s = min(CONNECT_TIMEOUT_S, deadline_s - time.monotonic()) / len(addresses)
+        found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+        found.sort(key=lambda entry: entry[4] != self._last_address)
+        until_s = min(time.monotonic() + CONNECT_TIMEOUT_S, deadline_s)
         failure: OSError = OSError("no address")
-        for family, kind, protocol, _, address in addresses:
+        for tried, (family, kind, protocol, _, address) in enumerate(found):
+            budget_s = (until_s - time.monotonic()) / (len(found) - tried)
             sock = BoundedSocket(family, kind, protocol)
             # Known before it is connected, so that abort() can end the attempt.
             self._socket = sock
             try:
                 sock.settimeout(max(0.001, budget_s))
                 sock.connect(address)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _tune(sock)
             except OSError as error:
                 sock.close()
                 failure = error
             else:
+                self._last_address = address
                 return sock
         raise failure
+
+
+def _tune(sock: socket.socket) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere a request's own end must do
+        dead_after_ms = int(DEAD_AFTER_S * 1000)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, dead_after_ms)
+
+
+def _took_too_long(error: Exception) -> bool:
+    """Tell our own end of patience from the system's news that a connection is dead, which bears
+    a number (ETIMEDOUT)."""
+    return isinstance(error, TimeoutError) and error.errno is None
+
+
+def _trust(ca_file: Path | None, unverified: bool) -> Trust:
+    # Imported here, because a plain connection must not pay for ssl.
+    from forge_agent.tls import Trust  # noqa: PLC0415
+
+    return Trust(ca_file, anybody=unverified)
+
+
+def _is_handshake(error: Exception) -> bool:
+    from forge_agent.tls import HandshakeError  # noqa: PLC0415
+
+    return isinstance(error, HandshakeError)
 
 
 def _http_client(*, with_tls: bool) -> ModuleType:

@@ -8,61 +8,48 @@ waiting place of the newest one, which is on disk as well unless it can be sent 
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from forge_agent.core import replies, spooling
+from forge_agent.core import pacing, replies, spooling
+from forge_agent.core.pacing import Retry
 from forge_agent.core.replies import Action, Judgement
 from forge_agent.log import Log, Trouble
 from forge_agent.spool import Batch, Spool
+from forge_agent.standing import FAULT, Standing
+from forge_agent.standing import Connection as Connected
 from forge_agent.transport import Connection, TransportError
-from forge_shared import __version__, backoff
+from forge_shared import __version__
 
 _JSON: Final = "application/json"
 _NDJSON: Final = "application/x-ndjson"
-# Between two batches: a fleet that comes back must leave the collector room for live pushes.
-_REPLAY_PAUSE_S: Final = 0.2
-_BATCH_GROWTH: Final = 25  # lines, after each batch that went well
 _STOP_TIMEOUT_S: Final = 1.0
+# One may be a push that a broken connection made the transport send twice.
+_TAKEN_IN_A_ROW: Final = 3
 _CLOCK_SET_MS: Final = (946_684_800_000, 4_102_444_800_000)  # 2000 to 2100, as messages.UnixMs
 
 
 class Live(NamedTuple):
-    """The newest snapshot. ``line``: its JSON with a newline; ``facts``: the machine's, as JSON;
-    ``values`` and ``interval_s`` are for showing; ``spooled``: it is on disk as well."""
+    """The newest snapshot. ``line``: its JSON with a newline, of the boot ``boot_id``; ``facts``:
+    the machine's, as JSON; ``values`` and ``interval_s`` are for showing; ``spooled``: it is on
+    disk as well."""
 
     line: bytes
+    boot_id: str
     facts: bytes
     values: Mapping[str, float]
     interval_s: int
     spooled: bool = False
 
 
-class Retry:
-    """When to try again after failures in a row."""
-
-    def __init__(self) -> None:
-        self.failures = 0
-        self.not_before_s = 0.0
-
-    def failed(self, now_s: float, retry_after_s: float) -> None:
-        self.failures += 1
-        # The jitter comes on top: those told the same Retry-After must not come back together.
-        wait_s = backoff.full_jitter_s(self.failures, random.random())  # noqa: S311 no secret
-        self.not_before_s = now_s + retry_after_s + wait_s
-
-    def succeeded(self, now_s: float, pause_s: float = 0.0) -> None:
-        self.failures = 0
-        self.not_before_s = now_s + pause_s
-
-
 class Uplink:
     """Carries snapshots of one node to the collector.
 
-    ``on_interval`` is called from the uplink's thread with each interval the collector names.
+    Called from the uplink's thread are ``on_interval`` with each interval the collector names,
+    ``on_boot_taken`` when another agent sends as our boot, and ``on_standing`` when the way it
+    stands with the collector has changed.
     """
 
     def __init__(
@@ -74,6 +61,8 @@ class Uplink:
         spool: Spool,
         log: Log,
         on_interval: Callable[[int], None],
+        on_boot_taken: Callable[[], None] = lambda: None,
+        on_standing: Callable[[], None] = lambda: None,
     ) -> None:
         self._node_id = node_id
         self._path = f"/api/ingest/{node_id}"
@@ -82,6 +71,10 @@ class Uplink:
         self._spool = spool
         self._log = log
         self._on_interval = on_interval
+        self._on_boot_taken = on_boot_taken
+        self._on_standing = on_standing
+        # Replaced whole by the uplink's thread, so that others may read it at any time.
+        self._standing = Standing("starting", "", _wall_ms())
         self._trouble = Trouble(log)
         self._replay_trouble = Trouble(log)
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
@@ -89,7 +82,9 @@ class Uplink:
         self._connected = False
         self._offline_since_s: float | None = None
         self._refusal_said = False
-        self._facts_known = b""  # the machine's facts, as the collector last acknowledged them
+        self._boot_id = ""  # of what was sent live last
+        self._facts_known = b""  # the machine's facts, as that boot told them, acknowledged
+        self._taken = 0  # new snapshots in a row that the collector had before
         self._batch_lines = spooling.BATCH_LINES
         self._replayed = 0
         self._replay = Retry()
@@ -114,6 +109,10 @@ class Uplink:
                 self._spool.append(live.line)
             self._waiting = live._replace(spooled=not at_once)
             self._changed.notify()
+
+    @property
+    def standing(self) -> Standing:
+        return self._standing
 
     @property
     def dropped(self) -> int:
@@ -146,7 +145,7 @@ class Uplink:
                     self._replay_batch(work)
             except Exception as error:  # noqa: BLE001 without this thread nothing is sent again
                 # Its type alone: its text may quote the headers, and with them the token.
-                fault = Judgement(Action.KEEP, f"a fault in the agent ({type(error).__name__})")
+                fault = Judgement(Action.KEEP, f"{FAULT} ({type(error).__name__})")
                 if isinstance(work, Live):
                     self._push_failed(work, fault)
                 else:
@@ -186,6 +185,8 @@ class Uplink:
 
     def _push(self, live: Live) -> None:
         """Send one snapshot, with the machine's facts when the collector lacks them."""
+        if live.boot_id != self._boot_id:
+            self._boot_id, self._facts_known = live.boot_id, b""
         body = live.line.rstrip(b"\n")
         if live.facts != self._facts_known:
             body = body[:-1] + b',"host":' + live.facts + b"}"
@@ -196,11 +197,24 @@ class Uplink:
         with self._changed:
             self._in_flight = None
             self._live.succeeded(time.monotonic())
+        acknowledged = judgement.action is Action.DONE and not judgement.rejected
+        if acknowledged:
+            self._standing = self._standing._replace(last_push_at=_wall_ms())
         self._online()
         self._count_refused(judgement, 1)
-        if judgement.action is Action.DONE and not judgement.rejected:
+        if acknowledged:
             self._facts_known = live.facts
             self._log.pushed(live.values, live.interval_s)
+            if not live.spooled:  # one that is may have been sent before
+                self._look_for_a_twin(judgement)
+
+    def _look_for_a_twin(self, judgement: Judgement) -> None:
+        """A machine that was copied while its agent ran, or set back to what it was, sends what is
+        taken for old: its numbers were used, by another or by itself."""
+        self._taken = self._taken + 1 if judgement.duplicates else 0
+        if self._taken >= _TAKEN_IN_A_ROW:
+            self._taken = 0
+            self._on_boot_taken()
 
     def _push_failed(self, live: Live, judgement: Judgement) -> None:
         """Put the snapshot on disk, and in its place again unless there is a newer one."""
@@ -215,6 +229,7 @@ class Uplink:
         if self._offline_since_s is None:
             self._offline_since_s = time.monotonic()
         reason = judgement.reason
+        self._stands("refused" if judgement.refused else "offline", reason)
         if judgement.refused and not self._refusal_said:
             self._refusal_said = True
             self._trouble.persists("token_refused", reason, reason=reason, node_id=self._node_id)
@@ -227,16 +242,27 @@ class Uplink:
         since_s, self._offline_since_s = self._offline_since_s, None
         self._trouble.over()
         self._refusal_said = False
+        self._stands("online", "")
         if since_s is not None:
-            offline_s = round(time.monotonic() - since_s)
+            now_s = time.monotonic()
+            self._replay.spread(now_s, now_s - since_s)
+            offline_s = round(now_s - since_s)
             self._log.event("recovered", offline_s=offline_s, spool_bytes=self._spool.waiting_bytes)
         elif not self._connected:
             self._log.event("connected")
         self._connected = True
 
+    def _stands(self, connection: Connected, reason: str) -> None:
+        before = self._standing
+        if (connection, reason) != (before.connection, before.reason):
+            self._standing = before.now(connection, reason, _wall_ms())
+            self._on_standing()
+
     def _replay_batch(self, batch: Batch) -> None:
+        begun_s = time.monotonic()
         judgement, timed_out = self._send(batch.body, _NDJSON, batch.lines)
         now_s = time.monotonic()
+        took_s = now_s - begun_s
         if judgement.action is Action.HALVE:
             self._batch_lines = max(1, batch.lines // 2)
             return
@@ -244,9 +270,9 @@ class Uplink:
             self._replay_failed(batch, judgement, timed_out=timed_out)
             return
         self._spool.answered(batch)
-        self._replay.succeeded(now_s, _REPLAY_PAUSE_S)
+        self._replay.succeeded(now_s, pacing.replay_pause_s(took_s))
         self._replay_trouble.over()
-        self._batch_lines = min(spooling.BATCH_LINES, self._batch_lines + _BATCH_GROWTH)
+        self._batch_lines = pacing.lines_after(self._batch_lines, batch.lines, took_s)
         lost = self._count_refused(judgement, batch.lines)
         self._replayed += batch.lines - lost
         if not self._spool.waiting_bytes:
@@ -261,6 +287,8 @@ class Uplink:
         if timed_out:
             # A slow line may carry fewer in the same time.
             self._batch_lines = max(1, batch.lines // 2)
+        elif judgement.retry_after_s:
+            self._batch_lines = pacing.lines_after_refusal(batch.lines)
         self._replay.failed(time.monotonic(), judgement.retry_after_s)
         self._replay_trouble.persists("replay_paused", judgement.reason, reason=judgement.reason)
 
@@ -272,11 +300,14 @@ class Uplink:
             "Content-Type": content_type,
             "User-Agent": f"forge-agent/{__version__}",
         }
-        now_ms = int(time.time() * 1000)
+        now_ms = _wall_ms()
         # A board without a battery wakes up in 1970. To say so would have the whole body refused,
         # with all that was spooled in better days.
         if _CLOCK_SET_MS[0] <= now_ms <= _CLOCK_SET_MS[1]:
             headers["Forge-Sent-At"] = str(now_ms)
+        if content_type == _NDJSON:
+            # What is replayed may be of any boot; this tells who replays it.
+            headers["Forge-Boot-Id"] = self._boot_id
         try:
             reply = self._connection.post(self._path, body, headers)
         except TransportError as error:
@@ -304,3 +335,7 @@ class Uplink:
     def _keep(self, live: Live | None) -> None:
         if live is not None and not live.spooled:
             self._spool.append(live.line)
+
+
+def _wall_ms() -> int:
+    return int(time.time() * 1000)

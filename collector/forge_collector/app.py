@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
+from forge_collector import listening
 from forge_collector.access import store as access_store
 from forge_collector.access.live import Keyring
 from forge_collector.access.routes import AccessRoutes
 from forge_collector.access.tasks import expire_credentials
+from forge_collector.announcing import Announcer
 from forge_collector.backup.routes import BackupRoutes, remove_leftover
 from forge_collector.clock import Clock, SystemClock
-from forge_collector.config import DATABASE_FILE, ConfigError, Settings
+from forge_collector.config import DATABASE_FILE, Settings
 from forge_collector.db import Database, SqliteEngine
 from forge_collector.events import (
     CredentialRevoked,
@@ -25,6 +25,7 @@ from forge_collector.events import (
     NodeAdded,
     NodeForgotten,
     NodeStatusChanged,
+    NodeTokenShared,
 )
 from forge_collector.fleet import tasks as fleet_tasks
 from forge_collector.fleet.live import LiveFleet
@@ -35,13 +36,23 @@ from forge_collector.http import assets, openapi, problems
 from forge_collector.http.auth import cookie_name
 from forge_collector.http.connections import ConnectionBounds
 from forge_collector.http.guard import Guard, add_security_headers
+from forge_collector.http.reach import Reach, is_loopback, url_of
 from forge_collector.http.routing import Route, register
 from forge_collector.http.service import ServiceRoutes
+from forge_collector.http.site import Site
 from forge_collector.http.streams import Streams
+from forge_collector.joining import tasks as joining_tasks
+from forge_collector.joining.routes import JoiningRoutes
 from forge_collector.local_agent import LocalAgent
+from forge_collector.releases.live import Published
+from forge_collector.releases.routes import ReleaseRoutes
 from forge_collector.tasks import Tasks
 from forge_collector.telemetry import CONTENT_TYPE, Telemetry
+from forge_collector.tls import source
+from forge_collector.tls.routes import TlsRoutes
+from forge_collector.tls.tasks import keep_fresh
 from forge_shared import __version__, codec
+from forge_shared.condition import condition
 
 _log = structlog.get_logger()
 
@@ -49,6 +60,7 @@ _BACKLOG: Final = 1024
 _KEEPALIVE_S: Final = 75.0
 _SHUTDOWN_S: Final = 1.0
 _READY_BELOW_WAITING: Final = 10_000
+_LOOPBACK: Final = "127.0.0.1"
 _STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -68,8 +80,11 @@ class Collector:
 
     async def start(self) -> None:
         """Open the store, bring the fleet back, and listen; raises ConfigError."""
-        listener = _bind(self.settings.host, self.settings.port)
+        listener = listening.bind(self.settings.host, self.settings.port)
         self.port: int = listener.getsockname()[1]
+        self.place = listening.place(self.settings.host, listener)
+        self.certificate = source.of(self.settings, self.clock)
+        self.reach = self._reach()
         remove_leftover(self.settings.data)
         self.db = Database(
             SqliteEngine(self.settings.data / DATABASE_FILE),
@@ -89,7 +104,9 @@ class Collector:
         await self._runner.setup()
         if self._runner.server is not None:
             ConnectionBounds(self._runner.server, self.settings.connections_per_address)
-        await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
+        context = self.certificate.context if self.certificate is not None else None
+        await Site(self._runner, listener, backlog=_BACKLOG, ssl_context=context).start()
+        await self._listen_for_own()
         self._start_tasks()
         await self._start_local_agent()
         self._is_ready = True
@@ -107,13 +124,34 @@ class Collector:
 
     @property
     def url(self) -> str:
-        """Where this machine itself reaches the collector."""
-        host = self.settings.host
-        if host in {"0.0.0.0", ""}:  # noqa: S104  compared, not bound
-            host = "127.0.0.1"
-        elif host == "::":
-            host = "::1"
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        """Where a browser on this machine reaches the collector."""
+        host = self.certificate.host if self.certificate is not None else None
+        return url_of(self.reach.scheme, host or self.place.host_here, self.port)
+
+    def _reach(self) -> Reach:
+        own = self.certificate
+        host = own.host if own is not None else None
+        return Reach(
+            self.settings.public_url,
+            "http" if own is None else "https",
+            self.place.host_for_others if host is None else lambda: host,
+            self.port,
+            own.ca_fingerprint if own is not None else None,
+        )
+
+    async def _listen_for_own(self) -> None:
+        """Settle where this machine's agent and commands reach the collector: ``own_url``.
+
+        They verify a certificate of the collector's own authority. One that the owner gave names
+        neither this machine's loopback nor, for sure, anything that leads here from here: then they
+        have a door of their own, on loopback, as without TLS.
+        """
+        if self.settings.tls_files is None:
+            self.own_url = self.url
+            return
+        listener = listening.bind(_LOOPBACK, 0)
+        self.own_url = url_of("http", _LOOPBACK, listener.getsockname()[1])
+        await Site(self._runner, listener, backlog=_BACKLOG).start()
 
     def routes(self) -> list[Route[Any]]:
         """Return the whole route table."""
@@ -124,6 +162,7 @@ class Collector:
             cookie=cookie_name(self.port),
             local_node_id=self.settings.local_node_id,
             version=__version__,
+            reach=self.reach,
         )
         fleet = FleetRoutes(self.db, self.live, self.streams, self.clock, self.telemetry)
         history = HistoryRoutes(
@@ -139,16 +178,19 @@ class Collector:
             *fleet.routes(),
             *history.routes(),
             *access.routes(),
+            *JoiningRoutes(self.db, self.clock, self.reach, admit=self.keyring.add).routes(),
             *BackupRoutes(self.db, self.settings.data, self.keyring).routes(),
+            *ReleaseRoutes(Published(self.settings.releases_folder)).routes(),
+            *TlsRoutes(self.certificate.ca_pem if self.certificate else None).routes(),
             *service.routes(),
         ]
         self._document = codec.encode(openapi.document(routes, __version__))
         return routes
 
     def _application(self) -> web.Application:
-        app = web.Application(
-            middlewares=[problems.middleware, Guard(self.settings.host_names).middleware()]
-        )
+        named = self.certificate.current.names if self.certificate is not None else ()
+        guard = Guard([*self.settings.host_names, *named], self.settings.public_url)
+        app = web.Application(middlewares=[problems.middleware, guard.middleware()])
         app.on_response_prepare.append(add_security_headers)
         register(app, self.routes(), self.keyring, cookie_name(self.port))
         assets.register(app, _STATIC)
@@ -163,10 +205,11 @@ class Collector:
             CredentialRevoked, lambda e: _log.info(e.name, credential=e.credential_id)
         )
         self.events.subscribe(NodeStatusChanged, _log_status)
+        self.events.subscribe(NodeTokenShared, _log_token_shared)
 
     def _add_gauges(self) -> None:
         gauge = self.telemetry.gauge
-        gauge("forge_nodes", "Nodes, by status.", self.live.count_by_status, "status")
+        gauge("forge_nodes", "Nodes, by condition.", self.live.count_by_condition, "status")
         gauge("forge_nodes_watched", "Nodes watched live.", self.live.count_watched)
         gauge("forge_streams", "Open event streams.", lambda: len(self.streams))
         gauge("forge_commit_waiting", "Units waiting for the writer.", lambda: self.db.waiting)
@@ -182,10 +225,18 @@ class Collector:
             lambda: self.db.footprint().database_bytes,
         )
         gauge(
+            "forge_tls_certificate_expiration_timestamp_seconds",
+            "When the certificate that is served expires, in Unix time.",
+            self._certificate_expires_s,
+        )
+        gauge(
             "forge_database_log_bytes",
             "Size of the write-ahead log.",
             lambda: self.db.footprint().log_bytes,
         )
+
+    def _certificate_expires_s(self) -> Mapping[str, float] | float:
+        return self.certificate.current.not_after_ms / 1000 if self.certificate else {}
 
     def _start_tasks(self) -> None:
         start, db, clock, live = self._tasks.start, self.db, self.clock, self.live
@@ -196,6 +247,21 @@ class Collector:
         start("seal", self.sealer.run)
         start("prune", lambda: prune_forever(db, clock, kept))
         start("expire credentials", lambda: expire_credentials(self.keyring, db, clock))
+        start("prune invites", lambda: joining_tasks.prune_forever(db, clock))
+        if (own := self.certificate) is not None:
+            start("keep the certificate fresh", lambda: keep_fresh(own))
+        if self._announces():
+            announcer = Announcer(
+                self.port,
+                self.place.addresses_for_others,
+                with_tls=self.certificate is not None,
+                ca_fingerprint=self.reach.ca_fingerprint,
+            )
+            start("announce", announcer.run)
+
+    def _announces(self) -> bool:
+        """Tell whether to announce the collector: never on loopback, where nobody else finds it."""
+        return self.settings.announce is not False and not is_loopback(self.place.address)
 
     async def _start_local_agent(self) -> None:
         node_id = self.settings.local_node_id
@@ -207,7 +273,8 @@ class Collector:
         agent = LocalAgent(
             self.settings.data,
             node_id,
-            self.url,
+            self.own_url,
+            ca_file=self.settings.ca_file,
             db=self.db,
             keyring=self.keyring,
             clock=self.clock,
@@ -216,33 +283,13 @@ class Collector:
         self._tasks.start("local agent", agent.run)
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"--host {host} is no address of this machine ({error}).") from None
-    if os.name == "posix":  # elsewhere it would let two collectors share a port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"Port {port} is taken, perhaps by another collector. Give another with --port N."
-            ) from None
-        raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
-    return listener
-
-
 def _log_status(event: NodeStatusChanged) -> None:
-    _log.info(
-        event.name,
-        node=event.node_id,
-        before=event.before,
-        after=event.after,
-        silence_s=round(event.silence_ms / 1000),
-    )
+    before = condition(event.before, ephemeral=event.ephemeral)
+    after = condition(event.after, ephemeral=event.ephemeral)
+    if before is not after:
+        silence_s = round(event.silence_ms / 1000)
+        _log.info(event.name, node=event.node_id, before=before, after=after, silence_s=silence_s)
+
+
+def _log_token_shared(event: NodeTokenShared) -> None:
+    _log.warning(event.name, node=event.node_id, sibling=event.sibling_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,13 +15,14 @@ import click
 import platformdirs
 import structlog
 
-from forge_collector import config, logs
+from forge_collector import config, listening, logs
 from forge_collector.access import rules, store
 from forge_collector.app import Collector
 from forge_collector.backup import checking, restoring, taking
 from forge_collector.config import ConfigError, Settings
 from forge_collector.db import DatabaseError
-from forge_shared import __version__
+from forge_collector.http.reach import is_loopback
+from forge_shared import __version__, joining
 from forge_shared.messages import HumanRole
 
 _log = structlog.get_logger()
@@ -56,10 +56,39 @@ _data_option = click.option(
     help="A further name the collector is reached by; may be repeated.",
 )
 @click.option(
+    "--public-url",
+    envvar="FORGE_PUBLIC_URL",
+    help="The address others reach it by, behind a proxy or a router.",
+)
+@click.option(
+    "--tls",
+    envvar="FORGE_TLS",
+    type=click.Choice(["auto", "off"]),
+    help="auto: speak TLS, with an authority of the collector's own.  [default: off]",
+)
+@click.option(
+    "--tls-cert",
+    envvar="FORGE_TLS_CERT",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Speak TLS with this certificate (PEM), read again when it is replaced.",
+)
+@click.option(
+    "--tls-key",
+    envvar="FORGE_TLS_KEY",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The key of --tls-cert (PEM).",
+)
+@click.option(
     "--allow-plaintext",
     envvar="FORGE_ALLOW_PLAINTEXT",
     is_flag=True,
     help="Listen beyond this machine without TLS.",
+)
+@click.option(
+    "--announce/--no-announce",
+    envvar="FORGE_ANNOUNCE",
+    default=None,
+    help="Whether to tell the local network over mDNS.  [default: when it listens there]",
 )
 @click.option(
     "--local-agent/--no-local-agent",
@@ -91,22 +120,41 @@ _data_option = click.option(
     type=click.IntRange(1),
     help="Connections one address may hold open; loopback is exempt.",
 )
+@click.option(
+    "--releases",
+    envvar="FORGE_RELEASES",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with a signed release of the agent to serve.  [default: releases in --data]",
+)
 def serve(  # noqa: PLR0917  click passes every option by name
     host: str,
     port: int,
     data: Path | None,
     allowed_hosts: tuple[str, ...],
+    public_url: str | None,
+    tls: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     allow_plaintext: bool,
+    announce: bool | None,
     local_agent: bool,
     history_hours: int,
     rollup_days: int,
     connections_per_address: int,
+    releases: Path | None,
 ) -> None:
     """Run the collector until it is told to stop."""
     logs.configure(on_terminal=sys.stderr.isatty())
     data = _folder(data)
     try:
-        _check_plaintext(host, allow_plaintext=allow_plaintext)
+        tls_files = listening.certificate_files(tls, tls_cert, tls_key)
+        with_tls = tls == "auto" or tls_files is not None
+        if public_url is not None:
+            public_url = listening.public_url(public_url, with_tls=with_tls)
+        listening.check_plaintext(
+            host, public_url, with_tls=with_tls, allow_plaintext=allow_plaintext
+        )
+        listening.check_announcing(host, announce=announce)
         config.prepare_data_folder(data)
         with config.locked(data):
             settings = Settings(
@@ -119,6 +167,11 @@ def serve(  # noqa: PLR0917  click passes every option by name
                 history_hours=history_hours,
                 rollup_days=rollup_days,
                 connections_per_address=connections_per_address,
+                releases=releases,
+                tls_auto=tls == "auto",
+                tls_files=tls_files,
+                public_url=public_url,
+                announce=announce,
             )
             _raise_descriptor_limit()
             _run(settings)
@@ -209,7 +262,7 @@ async def _serve(settings: Settings) -> None:
     await collector.start()
     # What is there now stays: a full garbage collection, which holds everybody up, passes it by.
     gc.freeze()
-    with config.address_told(settings.data, collector.url):
+    with config.address_told(settings.data, collector.own_url):
         _log.info("listening", url=collector.url, port=collector.port, data=str(settings.data))
         if sys.stdout.isatty():
             await _print_login_link(collector)
@@ -225,27 +278,24 @@ async def _print_login_link(collector: Collector) -> None:
     code, credential = rules.mint_code(HumanRole.ADMIN, collector.clock.now_ms())
     await collector.db.write(lambda tx: store.add(tx, credential))
     minutes = rules.CODE_LIFETIME_MS // 60_000
+    link = f"{collector.reach.public_url or collector.url}/#/login/{code}"
     click.echo(
-        f"\n  Open {click.style(f'{collector.url}/#/login/{code}', bold=True)}\n"
+        f"\n  Open {click.style(link, bold=True)}\n"
         f"  It works once, within {minutes} minutes; `forgectl login-link` makes another.\n"
     )
+    if reached := "".join(f"  {line}\n" for line in _how_others_reach(collector)):
+        click.echo(reached)
 
 
-def _check_plaintext(host: str, *, allow_plaintext: bool) -> None:
-    if allow_plaintext or _is_loopback(host):
-        return
-    raise ConfigError(
-        f"--host {host} lets other machines in, and without TLS whoever is on the way can read the "
-        "tokens they send. If you trust this network, add --allow-plaintext; otherwise put a TLS "
-        "proxy in front and listen on 127.0.0.1."
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _how_others_reach(collector: Collector) -> Iterator[str]:
+    """Yield what somebody at another machine has to know."""
+    url = collector.reach.url_for("localhost")
+    if not is_loopback(collector.place.address):
+        yield f"Other machines reach it at {url}"
+    fingerprint = collector.reach.ca_fingerprint
+    if fingerprint is not None:
+        yield f"Its authority's fingerprint: {joining.grouped(fingerprint)}"
+        yield f"Browsers warn until they trust that authority: {url}/ca.pem"
 
 
 def _on_stop_signal(stopping: asyncio.Event) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from forge_collector.access.rules import MIN_ADMIN_SECRET_LENGTH
 from forge_shared import names
@@ -17,7 +18,10 @@ from forge_shared import names
 DATABASE_FILE: Final = "fleet.db"
 ADMIN_SECRET_FILE: Final = "admin-secret"
 LOCK_FILE: Final = "lock"
+RELEASES_FOLDER: Final = "releases"
 ADDRESS_FILE: Final = "address"
+TLS_FOLDER: Final = "tls"
+AUTHORITY_FILE: Final = "ca.pem"
 
 # What a process needs of its surroundings to run at all.
 _BARE_ENVIRONMENT: Final = (
@@ -37,6 +41,13 @@ class ConfigError(Exception):
     """A setting is wrong; the message says which, and what to do."""
 
 
+class CertificateFiles(NamedTuple):
+    """A certificate that the owner gave, with those it was issued by, and its key."""
+
+    certificate: Path
+    key: Path
+
+
 class FolderInUseError(ConfigError):
     """Another process holds the data folder."""
 
@@ -54,16 +65,40 @@ class Settings:
     history_hours: int = 48
     rollup_days: int = 30
     connections_per_address: int = 4096
+    releases: Path | None = None
+    tls_auto: bool = False
+    tls_files: CertificateFiles | None = None
+    public_url: str | None = None
+    announce: bool | None = None  # None: where other machines can reach it
 
     @property
     def local_node_id(self) -> str | None:
         return names.node_id_from(socket.gethostname()) if self.local_agent else None
 
     @property
+    def releases_folder(self) -> Path:
+        return self.releases or self.data / RELEASES_FOLDER
+
+    @property
+    def with_tls(self) -> bool:
+        return self.tls_auto or self.tls_files is not None
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The collector's own authority, by which this machine's own programs know it."""
+        return own_authority(self.data) if self.tls_auto else None
+
+    @property
     def host_names(self) -> tuple[str, ...]:
         """The names this collector goes by; IP addresses are always welcome."""
         own = socket.gethostname().lower()
-        return ("localhost", own, f"{own.partition('.')[0]}.local", *self.allowed_hosts)
+        public = urlsplit(self.public_url or "").hostname
+        further = (self.host, public or "", *self.allowed_hosts)
+        return ("localhost", own, f"{own.partition('.')[0]}.local", *filter(None, further))
+
+
+def own_authority(data: Path) -> Path:
+    return data / TLS_FOLDER / AUTHORITY_FILE
 
 
 def prepare_data_folder(path: Path) -> None:
@@ -138,7 +173,7 @@ def bare_environment() -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, whole or not at all, after a power cut as well."""
     draft = path.with_name(path.name + ".draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  it owns the descriptor
@@ -147,6 +182,18 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was made, renamed or removed in the folder outlive a power cut."""
+    if os.name == "nt":  # folders cannot be opened there, and need not be
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

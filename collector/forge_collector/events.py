@@ -43,6 +43,15 @@ class NodeForgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeTokenShared:
+    """Two machines push with this node's token at once; the later one became ``sibling_id``."""
+
+    name: ClassVar[str] = "node.token_shared"
+    node_id: str
+    sibling_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialRevoked:
     """A token or session is no longer valid, because somebody revoked it or it expired."""
 
@@ -50,8 +59,8 @@ class CredentialRevoked:
     credential_id: str
 
 
-Event = NodeAdded | NodeStatusChanged | NodeForgotten | CredentialRevoked
-E = TypeVar("E", NodeAdded, NodeStatusChanged, NodeForgotten, CredentialRevoked)
+Event = NodeAdded | NodeStatusChanged | NodeForgotten | NodeTokenShared | CredentialRevoked
+E = TypeVar("E", NodeAdded, NodeStatusChanged, NodeForgotten, NodeTokenShared, CredentialRevoked)
 
 
 class Events:

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +35,8 @@ _STEADY_S: Final = 60.0
 
 
 class LocalAgent:
-    """Starts the agent, starts it again when it ends, and stops it with the collector."""
+    """Starts the agent, starts it again when it ends, and stops it with the collector. ``ca_file``:
+    the authority by which it knows an https collector."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class LocalAgent:
         node_id: str,
         collector_url: str,
         *,
+        ca_file: Path | None,
         db: Database,
         keyring: Keyring,
         clock: Clock,
@@ -49,6 +52,7 @@ class LocalAgent:
         self._folder = data / _FOLDER
         self._node_id = node_id
         self._collector_url = collector_url
+        self._ca_file = ca_file
         self._db = db
         self._keyring = keyring
         self._clock = clock
@@ -77,12 +81,13 @@ class LocalAgent:
             token, self._credential_id = minted.text, minted.credential.id
         else:
             self._credential_id = principal.credential_id
-        write_private(
-            self._config_path,
-            f'NODE_ID = "{self._node_id}"\n'
-            f'CENTRAL_URL = "{self._collector_url}"\n'
-            f'BEARER_TOKEN = "{token}"\n',
-        )
+        settings = {
+            "NODE_ID": self._node_id,
+            "CENTRAL_URL": self._collector_url,
+            "BEARER_TOKEN": token,
+            **({"FORGE_CA_FILE": str(self._ca_file)} if self._ca_file is not None else {}),
+        }
+        write_private(self._config_path, _as_toml(settings))
 
     async def run(self) -> None:
         """Keep the agent running until cancelled."""
@@ -133,6 +138,11 @@ class LocalAgent:
     @property
     def _config_path(self) -> Path:
         return self._folder / _CONFIG_FILE
+
+
+def _as_toml(settings: Mapping[str, str | None]) -> str:
+    # A string of JSON is one of TOML too.
+    return "".join(f"{name} = {codec.encode(text).decode()}\n" for name, text in settings.items())
 
 
 async def _relay_logs(process: asyncio.subprocess.Process) -> None:

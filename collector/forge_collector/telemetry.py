@@ -10,14 +10,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from forge_shared.messages import Status
+from forge_shared.condition import Condition
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 _COMMIT_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _UNITS_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
-Reading = Callable[[], float | Mapping[str, float] | Mapping[Status, int]]
+Reading = Callable[[], float | Mapping[str, float] | Mapping[Condition, int]]
 
 
 class Telemetry:

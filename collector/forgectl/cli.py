@@ -10,20 +10,26 @@ from typing import Final, ParamSpec
 from urllib.parse import quote
 
 import click
+from msgspec import UNSET
 
 from forge_shared import __version__
 from forge_shared.messages import (
     Fleet,
     HumanRole,
+    InviteRequest,
+    Invites,
     LoginLink,
     LoginLinkRequest,
+    MintedInvite,
     MintedToken,
     MintToken,
+    Node,
+    NodeEdit,
     Role,
     Tokens,
     Whoami,
 )
-from forgectl import fleet, history, login, moments, output, watch
+from forgectl import durations, fleet, history, invites, login, moments, output, watch
 from forgectl.client import Client, ClientError
 
 P = ParamSpec("P")
@@ -50,7 +56,8 @@ def _reports_errors(command: Callable[P, None]) -> Callable[P, None]:
 def main() -> None:
     """Operate a Forge Fleet collector.
 
-    The collector is FORGE_URL, the token FORGE_TOKEN; or `forgectl login` keeps both.
+    The collector is FORGE_URL, the token FORGE_TOKEN, the authority of its certificate
+    FORGE_CA_FILE; or `forgectl login` keeps them.
     """
 
 
@@ -61,17 +68,29 @@ def main() -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="File with the admin secret or a token; asked for when left out.",
 )
+@click.option(
+    "--ca",
+    "ca_file",
+    envvar="FORGE_CA_FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The collector's ca.pem: only its certificates are taken then, instead of the system's.",
+)
 @_reports_errors
-def log_in(url: str, secret_file: Path | None) -> None:
+def log_in(url: str, secret_file: Path | None, ca_file: Path | None) -> None:
     """Keep a collector's address and a token for the commands to come."""
+    authority = login.authority_in(ca_file) if ca_file is not None else None
+    if authority is not None:
+        # Before the secret is asked for: this is the moment to compare.
+        click.echo(f"Trusting the authority  {login.fingerprint(authority)}")
     if secret_file is not None:
         secret = _secret_in(secret_file)
     else:
         secret = click.prompt("Admin secret or token", hide_input=True).strip()
-    who = Client(url.rstrip("/"), secret).get("/api/whoami", Whoami)
+    client = Client(url.rstrip("/"), secret, authority, "Give its address with --url.")
+    who = client.get("/api/whoami", Whoami)
     if who.role is Role.NODE:
         raise ClientError("This is a node's token; forgectl needs an admin's or a viewer's.")
-    path = login.save(url, secret)
+    path = login.save(url, secret, authority)
     click.echo(f"Signed in to {url} as {who.role.value}. Kept in {path}, for you alone.")
 
 
@@ -169,6 +188,100 @@ def node_history(
     source = history.Source(login.client(), node_id, metrics)
     for text in history.lines(source, since, until, form, output.notice):
         output.data(text)
+
+
+def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> int:
+    try:
+        return durations.read_s(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@main.command("invite")
+@click.option(
+    "--uses", default=1, show_default=True, help="How many machines may join with it, 1 to 10000."
+)
+@click.option(
+    "--expires",
+    "expires_in_s",
+    default="1h",
+    show_default=True,
+    callback=_seconds,
+    help="For how long, from 1m to 30d.",
+)
+@click.option("--node", "node_id", metavar="ID", help="Which node the machine is to be.")
+@_json_option
+@_reports_errors
+def invite(uses: int, expires_in_s: int, node_id: str | None, as_json: bool) -> None:
+    """Make a join string, with which machines become part of the fleet.
+
+    It is shown this once. With --node the machine becomes that node, also if there is one already:
+    for a machine that was set up anew.
+    """
+    wanted = InviteRequest(uses, expires_in_s, node_id)
+    minted = login.client().post("/api/invites", wanted, MintedInvite)
+    if as_json:
+        output.as_json(minted)
+    else:
+        for line in invites.told(minted):
+            click.echo(line)
+
+
+@main.group("invites")
+def all_invites() -> None:
+    """List and revoke what `forgectl invite` and the page made."""
+
+
+@all_invites.command("list")
+@_json_option
+@_reports_errors
+def list_invites(as_json: bool) -> None:
+    """List invites, and who joined with them; those that ended stay for 7 days."""
+    found = login.client().get("/api/invites", Invites)
+    if as_json:
+        output.as_json(found)
+    else:
+        output.table(invites.COLUMNS, map(invites.row, found.invites))
+
+
+@all_invites.command("revoke")
+@click.argument("invite_id")
+@_reports_errors
+def revoke_invite(invite_id: str) -> None:
+    """Let nobody in any more by the invite INVITE_ID, as `forgectl invites list` shows it.
+
+    Machines that have joined stay; their tokens are revoked with `forgectl tokens revoke`.
+    """
+    login.client().delete(f"/api/invites/{quote(invite_id, safe='')}")
+    click.echo("Revoked.")
+
+
+@nodes.command("edit")
+@click.argument("node_id")
+@click.option("--name", help="What people call it.")
+@click.option("--tag", "tags", multiple=True, help="In place of the tags it has; may be repeated.")
+@click.option("--no-tags", is_flag=True, help="Take its tags away.")
+@click.option(
+    "--ephemeral/--no-ephemeral",
+    default=None,
+    help="Normally off, as a PC or a laptop is: when it is silent, that is no fault.",
+)
+@_reports_errors
+def edit_node(
+    node_id: str, name: str | None, tags: tuple[str, ...], no_tags: bool, ephemeral: bool | None
+) -> None:
+    """Change what people may change of NODE_ID; what is left out stays as it is."""
+    if no_tags and tags:
+        raise click.UsageError("Give --tag or --no-tags.")
+    changes = NodeEdit(
+        UNSET if name is None else name,
+        list(tags) if tags or no_tags else UNSET,
+        UNSET if ephemeral is None else ephemeral,
+    )
+    if changes == NodeEdit():
+        raise click.UsageError("Say what to change: --name, --tag, --no-tags, --ephemeral.")
+    edited = login.client().patch(f"/api/nodes/{quote(node_id, safe='')}", changes, Node)
+    click.echo(output.printable(fleet.described(edited)))
 
 
 @main.group()

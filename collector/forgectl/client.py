@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator
@@ -14,6 +15,10 @@ from forge_shared import __version__, codec
 from forge_shared.messages import Problem
 
 _TIMEOUT_S: Final = 30.0
+NO_AUTHORITY: Final = (
+    "What was given as the authority's certificate is none: it is the collector's ca.pem."
+)
+_OTHER_NAME: Final = frozenset({62, 64})  # of a host, of an address (X509_V_ERR_… of OpenSSL)
 _SILENCE_S: Final = 40.0  # of a stream, on which a comment comes every 15 s
 
 T = TypeVar("T")
@@ -28,23 +33,41 @@ class ClientError(Exception):
 
 
 class Client:
-    """Calls one collector with one token. ``url`` has no trailing slash."""
+    """Calls one collector with one token. ``url`` has no trailing slash. ``authority``: whose
+    certificates are taken, PEM; None: those of the system's authorities. ``change_address``: how
+    to name another collector."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        authority: str | None = None,
+        change_address: str = "Set FORGE_URL to its address.",
+    ) -> None:
         if not _is_address(url):
             raise ClientError(f"{url!r} is no address; it begins with http:// or https://.")
         if not token.isascii() or not token.isprintable():
             raise ClientError("The token holds characters that no token has; paste it again.")
         self.url = url
         self._token = token
+        self._change_address = change_address
         # A proxy of the environment must not be handed the token; a redirect even less.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(
+                context=_trusting(authority) if url.startswith("https") else None
+            ),
+            _NoRedirects(),
+        )
 
     def get(self, path: str, reply: type[T]) -> T:
         return decoded(self._call("GET", path, None), reply)
 
     def post(self, path: str, message: object, reply: type[T]) -> T:
         return decoded(self._call("POST", path, codec.encode(message)), reply)
+
+    def patch(self, path: str, message: object, reply: type[T]) -> T:
+        return decoded(self._call("PATCH", path, codec.encode(message)), reply)
 
     def delete(self, path: str) -> None:
         self._call("DELETE", path, None)
@@ -86,20 +109,46 @@ class Client:
                     _explained(error.code, error.read()), is_final=error.code < 500
                 ) from None
         except urllib.error.URLError as error:
+            if isinstance(error.reason, ssl.SSLCertVerificationError):
+                raise ClientError(_untrusted(self.url, error.reason)) from None
             raise ClientError(
                 f"No collector answers at {self.url} ({error.reason}). Is it running? "
-                "Set FORGE_URL to its address.",
+                f"{self._change_address}",
                 is_final=False,
             ) from None
         except (OSError, http.client.HTTPException) as error:
+            hint = " If it speaks TLS, its address begins with https://."
             raise ClientError(
-                f"The collector at {self.url} broke off: {error!r}.", is_final=False
+                f"The collector at {self.url} broke off: {error!r}."
+                f"{'' if self.url.startswith('https') else hint}",
+                is_final=False,
             ) from None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_args: object) -> None:
         return None
+
+
+def _trusting(authority: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=authority)
+    except ValueError:  # ssl.SSLError is an OSError and a ValueError
+        raise ClientError(NO_AUTHORITY) from None
+
+
+def _untrusted(url: str, error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _OTHER_NAME:
+        return (
+            f"The certificate at {url} is not for this address; use one that it is for, or start "
+            "the collector with --public-url or --allowed-host."
+        )
+    return (
+        f"The certificate at {url} cannot be verified ({error.verify_message}): if the collector "
+        f"has an authority of its own, fetch {url}/ca.pem or copy tls/ca.pem from its data folder, "
+        f"then run `forgectl login --url {url} --ca ca.pem` and compare the fingerprint it shows "
+        "with the one the collector shows at its start."
+    )
 
 
 def _is_address(url: str) -> bool:
@@ -114,7 +163,9 @@ def decoded(body: bytes, reply: type[T]) -> T:
     try:
         return codec.decode(body, reply)
     except (codec.MalformedError, codec.InvalidError):
-        raise ClientError("The answer is not a Forge Fleet collector's; check FORGE_URL.") from None
+        raise ClientError(
+            "The answer is not a Forge Fleet collector's; check the address."
+        ) from None
 
 
 def _explained(status: int, body: bytes) -> str:

@@ -22,16 +22,18 @@ def load(value: float | None) -> str:
 
 
 def bytes_per_s(value: float | None) -> str:
-    """Return a rate with three digits."""
-    if value is None:
-        return NONE
+    return NONE if value is None else f"{size(value)}/s"
+
+
+def size(value: float) -> str:
+    """Return a number of bytes with three digits."""
     if value < 999.5:
-        return f"{value:.0f} B/s"
+        return f"{value:.0f} B"
     power = 0
     while value >= 999.5 and power < len(_UNITS) - 1:
         value, power = value / 1000, power + 1
     decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{value:.{decimals}f} {_UNITS[power]}/s"
+    return f"{value:.{decimals}f} {_UNITS[power]}"
 
 
 def span(ms: int) -> str:

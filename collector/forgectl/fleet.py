@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,12 +12,17 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from forge_shared.messages import Card, CardFacts, FleetFrame, Status
+from forge_shared.condition import Condition, condition
+from forge_shared.messages import Card, CardFacts, FleetFrame, Node, Status
 from forgectl import figures
 from forgectl.output import printable
 
-_OFF: Final = "off"  # a machine that is normally off, and is
-_STYLES: Final = {"online": "green", "degraded": "yellow", "offline": "red", _OFF: "dim"}
+_STYLES: Final = {
+    Condition.ONLINE.value: "green",
+    Condition.DEGRADED.value: "yellow",
+    Condition.OFFLINE.value: "red",
+    Condition.OFF.value: "dim",
+}
 _LONGEST_CELL: Final = 40
 _BOUNDLESS: Final = 10_000
 _NO_FACTS: Final = CardFacts(
@@ -74,15 +79,15 @@ class Row(NamedTuple):
     sent: str
     seen: str
     os: str
+    note: str
 
 
 def _row(card: Card, now_ms: int) -> Row:
     facts, values = card.facts or _NO_FACTS, card.values
-    is_off = facts.ephemeral and card.status is Status.OFFLINE
     return Row(
         id=card.id,
         name=printable(facts.name or card.id),
-        status=_OFF if is_off else card.status.value,
+        status=condition(card.status, ephemeral=facts.ephemeral).value,
         cpu=figures.percent(values.get("cpu.pct")),
         memory=figures.percent(values.get("mem.pct")),
         load=figures.load(values.get("load.1m")),
@@ -91,7 +96,24 @@ def _row(card: Card, now_ms: int) -> Row:
         sent=figures.bytes_per_s(values.get("net.tx_bytes_per_s")),
         seen=f"{figures.span(now_ms - card.last_seen)} ago",
         os=printable(figures.brief_os(facts.os)),
+        note=", ".join(_notes(card, facts)),
     )
+
+
+def _notes(card: Card, facts: CardFacts) -> Iterator[str]:
+    """Yield what else there is to know of a node."""
+    if facts.shares_token_of is not None:
+        yield f"shares the token of {facts.shares_token_of}"
+    unreplayed = card.values.get("agent.spool_bytes")
+    if unreplayed is not None and card.status is Status.ONLINE:
+        yield f"catching up: {figures.size(unreplayed)} left"
+
+
+def described(node: Node) -> str:
+    """Return what people may change of a node, in a line."""
+    tags = f", tags {' '.join(node.tags)}" if node.tags else ""
+    off = ", normally off" if node.ephemeral else ""
+    return f"{node.id}: {node.name}{tags}{off}"
 
 
 class _Column(NamedTuple):
@@ -104,21 +126,22 @@ class _Column(NamedTuple):
 
 
 _COLUMNS: Final = (
-    _Column("NODE", lambda row: row.id, 9, is_figure=False),
+    _Column("NODE", lambda row: row.id, 10, is_figure=False),
     _Column("NAME", lambda row: row.name, 3, is_figure=False),
-    _Column("STATUS", lambda row: row.status, 8, is_figure=False),
-    _Column("CPU", lambda row: row.cpu, 7),
-    _Column("MEMORY", lambda row: row.memory, 6),
+    _Column("STATUS", lambda row: row.status, 9, is_figure=False),
+    _Column("CPU", lambda row: row.cpu, 8),
+    _Column("MEMORY", lambda row: row.memory, 7),
     _Column("LOAD", lambda row: row.load, 2),
-    _Column("DISK", lambda row: row.disk, 4),
+    _Column("DISK", lambda row: row.disk, 5),
     _Column("RX", lambda row: row.received, 1),
     _Column("TX", lambda row: row.sent, 1),
-    _Column("SEEN", lambda row: row.seen, 5),
+    _Column("SEEN", lambda row: row.seen, 6),
     _Column("OS", lambda row: row.os, 0, is_figure=False),
+    _Column("NOTE", lambda row: row.note, 4, is_figure=False),
 )
 
 
-_COLUMNS_THAT_LEAVE: Final = 7  # by rank; the node, its status and its CPU stay
+_COLUMNS_THAT_LEAVE: Final = 8  # by rank; the node, its status and its CPU stay
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -132,7 +155,8 @@ def summary(rows: Sequence[Row]) -> str:
 def table(rows: Sequence[Row], console: Console, *, most_rows: int | None = None) -> Table:
     """Return the fleet as a table that fits: columns leave where the terminal is too narrow, and
     rows beyond ``most_rows`` are counted only."""
-    columns = [column for column in _COLUMNS if column.title != "NAME" or _has_names(rows)]
+    idle = {title for title, is_used in _used(rows) if not is_used}
+    columns = [column for column in _COLUMNS if column.title not in idle]
     longest_cell = _LONGEST_CELL if console.is_terminal else None
     drawn = _drawn(rows, columns, most_rows, longest_cell)
     for rank in range(_COLUMNS_THAT_LEAVE):
@@ -143,8 +167,10 @@ def table(rows: Sequence[Row], console: Console, *, most_rows: int | None = None
     return drawn
 
 
-def _has_names(rows: Sequence[Row]) -> bool:
-    return any(row.name != row.id for row in rows)
+def _used(rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
+    """Yield the columns that may have nothing to tell, and whether they do."""
+    yield "NAME", any(row.name != row.id for row in rows)
+    yield "NOTE", any(row.note for row in rows)
 
 
 def _width(drawn: Table, console: Console) -> int:

@@ -8,7 +8,7 @@ from types import FrameType
 
 import click
 
-from scripts.benches import history, ingest, storage
+from scripts.benches import agent, history, ingest, replaying, stampede, storage
 
 
 @click.group()
@@ -22,6 +22,9 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+main.add_command(agent.command)
 main.add_command(history.command)
 main.add_command(ingest.command)
+main.add_command(replaying.command)
+main.add_command(stampede.command)
 main.add_command(storage.command)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -18,8 +20,8 @@ _IDLE_S: Final = 3.0
 
 
 class Client:
-    def __init__(self, url: str, token: str | None = None) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT_S)
+    def __init__(self, url: str, token: str | None = None, ca_file: Path | None = None) -> None:
+        self._connection = _connection(url, ca_file)
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._used_at = 0.0
         self._connect()
@@ -59,3 +61,11 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _connection(url: str, ca_file: Path | None) -> http.client.HTTPConnection:
+    where = urlsplit(url)
+    if where.scheme != "https":
+        return http.client.HTTPConnection(where.netloc, timeout=_TIMEOUT_S)
+    trusted = ssl.create_default_context(cafile=ca_file)
+    return http.client.HTTPSConnection(where.netloc, timeout=_TIMEOUT_S, context=trusted)

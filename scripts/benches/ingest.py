@@ -40,9 +40,9 @@ def command(nodes: int, interval: float, seconds: float, rounds: int) -> None:
     ratios = []
     for number in range(rounds):
         with _bare() as url:
-            bare = _driven(url, nodes, interval, seconds)
+            bare = driven(url, nodes, interval, seconds)
         with _collector() as url:
-            ours = _driven(url, nodes, interval, seconds)
+            ours = driven(url, nodes, interval, seconds)
         ratios.append(ours.cpu_us / bare.cpu_us)
         click.echo(f"round {number + 1}")
         for name, result in (("bare HTTP", bare), ("collector", ours)):
@@ -54,7 +54,7 @@ def command(nodes: int, interval: float, seconds: float, rounds: int) -> None:
     click.echo(f"CPU a push, collector / bare HTTP: median {sorted(ratios)[len(ratios) // 2]:.2f}")
 
 
-def _driven(url: str, nodes: int, interval: float, seconds: float) -> Result:
+def driven(url: str, nodes: int, interval: float, seconds: float) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         subprocess.run(

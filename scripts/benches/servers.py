@@ -29,14 +29,19 @@ class Output(NamedTuple):
     process: subprocess.Popen[bytes]
     path: Path
 
-    def first_line(self) -> str:
-        """Wait for it; raises ClickException when the server ends instead."""
+    def first_line(self, holding: str = "") -> str:
+        """Wait for the first line that holds a text; raises ClickException when the server ends
+        instead."""
         until = time.monotonic() + _START_TIMEOUT_S
-        while "\n" not in (text := self.path.read_text()):
+        while not (found := [line for line in self._whole_lines() if holding in line]):
             if self.process.poll() is not None or time.monotonic() > until:
                 raise self.did_not_start()
             time.sleep(_LOOK_EVERY_S)
-        return text.splitlines()[0]
+        return found[0]
+
+    def _whole_lines(self) -> list[str]:
+        lines = self.path.read_text().splitlines(keepends=True)
+        return [line.rstrip() for line in lines if line.endswith("\n")]
 
     def did_not_start(self) -> click.ClickException:
         with suppress(subprocess.TimeoutExpired):
@@ -50,7 +55,7 @@ def collector(data: Path, *options: str) -> Iterator[str]:
     serve = [sys.executable, "-m", "forge_collector", "serve", "--port", "0", "--data", str(data)]
     with running([*serve, "--no-local-agent", *options]) as output:
         try:
-            url: str = json.loads(output.first_line())["url"]
+            url: str = json.loads(output.first_line('"event":"listening"'))["url"]
         except ValueError:
             raise output.did_not_start() from None
         yield url

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Final
 
 import click
 
+from forge_agent.log import Log
+from forge_agent.sampling.sampler import families
 from scripts.recording import recorder, trace
 
 _DEFAULT_HOURS: Final = 2.0
@@ -34,7 +37,8 @@ def take(out: Path, interval_s: float, hours: float) -> None:
     end_s = time.monotonic() + hours * 3600
     with out.open("a", encoding="utf-8") as file:
         try:
-            recorder.record(file, interval_s, lambda: time.monotonic() >= end_s)
+            log = Log(sys.stderr, human=True)
+            recorder.record(file, interval_s, lambda: time.monotonic() >= end_s, families(log))
         except KeyboardInterrupt:
             click.echo("", err=True)
     click.echo(f"{out}: {out.stat().st_size:,} bytes", err=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
 from forge_agent.core.rates import Reading
-from forge_agent.sampling.sampler import FAMILIES, Family
+from forge_agent.sampling.sampler import Family
 
 _DECIMALS: Final = 6
 
@@ -17,7 +17,7 @@ def record(
     out: TextIO,
     interval_s: float,
     until: Callable[[], bool],
-    families: Mapping[str, Family] = FAMILIES,
+    families: Mapping[str, Family],
 ) -> int:
     """Write one line a reading until told to stop; return how many.
 

@@ -21,14 +21,16 @@ MAX_SEQ: Final = 2**53 - 1
 _END: Final = r"$(?!\n)"  # a bare $ lets a newline follow, in Python, though not in JSON Schema
 
 _NODE_ID: Final = f"^{NODE_ID_PATTERN}{_END}"
-_BOOT_ID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END
+BOOT_ID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END
 _NAME: Final = r"^[^\x00-\x1f\x7f]+" + _END
 _TAG: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,31}" + _END
+
+_HASH: Final = r"^[0-9a-f]{64}" + _END
 
 # What to tell people whose text does not match: a pattern is no advice.
 PATTERN_HELP: Final[Mapping[str, str]] = {
     _NODE_ID: NODE_ID_HELP,
-    _BOOT_ID: "a boot id is a UUID in lower case, made anew at each start of the agent",
+    BOOT_ID_PATTERN: "a boot id is a UUID in lower case, made anew at each start of the agent",
     _NAME: "a name is 1 to 64 characters without control characters",
     _TAG: "a tag begins with a letter or digit and goes on with letters, digits, '.', '_', ':' or "
     "'-', 32 characters at most",
@@ -36,7 +38,7 @@ PATTERN_HELP: Final[Mapping[str, str]] = {
 
 NodeId = Annotated[str, Meta(pattern=_NODE_ID, description="Names one node, e.g. `nas-2`.")]
 BootId = Annotated[
-    str, Meta(pattern=_BOOT_ID, description="A UUID made at each start of the agent.")
+    str, Meta(pattern=BOOT_ID_PATTERN, description="A UUID made at each start of the agent.")
 ]
 Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="Counts snapshots of one boot from 0.")]
 UnixMs = Annotated[
@@ -158,7 +160,8 @@ class Point(Struct):
 
 class Node(Struct):
     """A machine, as the API lists it. ``clock_offset_ms``: collector's clock minus the node's,
-    null unless it is large enough to be corrected."""
+    null unless it is large enough to be corrected. ``shares_token_of``: the node whose token
+    several machines use, of which this is one; null: nobody else uses its token."""
 
     id: str
     name: str
@@ -170,6 +173,7 @@ class Node(Struct):
     host: Host
     clock_offset_ms: int | None
     latest: Point | None
+    shares_token_of: str | None = None
 
 
 class Fleet(Struct):
@@ -222,7 +226,7 @@ class NodeEdit(Struct, forbid_unknown_fields=True):
 
 
 class CardFacts(Struct):
-    """The part of a card that seldom changes."""
+    """The part of a card that seldom changes. ``shares_token_of``: as a Node has it."""
 
     name: str
     os: str
@@ -234,13 +238,15 @@ class CardFacts(Struct):
     agent_version: str
     first_seen: int
     clock_offset_ms: int | None
+    shares_token_of: str | None = None
 
 
 class Card(Struct, omit_defaults=True):
     """A node as the fleet page shows it.
 
     ``values``: cpu.pct, mem.pct, load.1m, uptime.s, disk.pct of the fullest file system, and
-    net.rx/tx_bytes_per_s summed over interfaces, where the node has them.
+    net.rx/tx_bytes_per_s summed over interfaces, where the node has them; agent.spool_bytes while
+    it is catching up.
     ``cpu``: the sparkline's points that the client does not have yet, oldest first.
     ``facts``: there when the client does not have them yet.
     """
@@ -330,6 +336,98 @@ class Session(Struct):
 
 class Sessions(Struct):
     sessions: list[Session]
+
+
+# --- joining ----------------------------------------------------------------------------------
+
+
+class InviteRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """How many machines may join with the invite, for how long, and as which node if that is
+    settled: an id that exists may then be taken up again."""
+
+    uses: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    expires_in_s: Annotated[int, Meta(ge=60, le=30 * 24 * 3600)] = 3600
+    node_id: NodeId | None = None
+
+
+class InviteStatus(StrEnum):
+    """Whether machines can join with an invite, and why not."""
+
+    OPEN = "open"
+    USED_UP = "used_up"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class Invite(Struct):
+    """An invite as it is listed: without its code, which is not kept. ``joined``: the ids of the
+    machines that joined with it, the newest 50, newest first."""
+
+    id: str
+    status: InviteStatus
+    uses: int
+    used: int
+    node_id: str | None
+    created_at: int
+    expires_at: int
+    joined: list[str] = []
+
+
+class Invites(Struct):
+    invites: list[Invite]
+
+
+class MintedInvite(Struct):
+    """A new invite. This is the only time its join string is shown. ``ca_fingerprint``: SHA-256 of
+    the authority's certificate, hex; null where agents check with the system's store, or not."""
+
+    invite: Invite
+    join_string: str
+    url: str
+    ca_fingerprint: str | None
+
+
+class JoinRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A machine's claim. It made its token itself: here are the token's id and the BLAKE2b hash
+    of its secret. The same claim again has the same answer. ``hostname``: what the node's id is
+    made from unless ``node_id`` says it."""
+
+    code: Secret
+    token_id: Annotated[str, Meta(pattern=BOOT_ID_PATTERN, description="A UUID.")]
+    secret_hash: Annotated[str, Meta(pattern=_HASH, description="32 bytes, hex.")]
+    hostname: Fact = ""
+    node_id: NodeId | None = None
+
+
+class Joined(Struct):
+    """The id that the machine has in the fleet from now on."""
+
+    node_id: str
+
+
+# --- releases ---------------------------------------------------------------------------------
+
+
+class ReleaseFile(Struct):
+    """One file of a release. ``platform``: such as ``linux-x86_64``; ``kind``: ``folder`` is what
+    gets installed, an archive; ``file`` is the program as a single file."""
+
+    name: str
+    platform: str
+    kind: str
+    size: int
+    sha256: str
+
+
+class Release(Struct):
+    """What a release holds. Agents trust it by its signature alone."""
+
+    version: str
+    created_at: int
+    files: list[ReleaseFile]
+
+
+# --- the collector itself ---------------------------------------------------------------------
 
 
 class Whoami(Struct):

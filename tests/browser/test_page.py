@@ -75,12 +75,13 @@ def test_a_question_mark_shows_the_keys(signed_in: Watched) -> None:
     expect(signed_in.page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_adding_a_machine_shows_its_token_once_and_waits_for_it(
+def test_setting_a_machine_up_by_hand_shows_its_token_once_and_waits_for_it(
     signed_in: Watched, collector: CollectorProcess
 ) -> None:
     page = signed_in.page
     page.get_by_role("button", name="Add a machine").first.click()
     dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Set up by hand").click()
     dialog.get_by_role("textbox").first.fill("new-pc")
     page.keyboard.press("Enter")
     token = dialog.get_by_test_id("minted-token").first

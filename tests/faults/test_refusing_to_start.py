@@ -62,6 +62,33 @@ def test_other_machines_without_tls(data: Path, host: str) -> None:
     assert not data.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (("--tls", "auto", "--tls-cert", "a.pem", "--tls-key", "b.pem"), "contradict"),
+        (("--tls-cert", "a.pem"), "name both"),
+        (("--public-url", "fleet.example.org"), "--public-url"),
+        (("--announce",), "--announce"),
+    ],
+)
+def test_options_that_do_not_go_together(data: Path, options: tuple[str, ...], hint: str) -> None:
+    assert hint in refused(data, *options)
+    assert not data.exists()
+
+
+def test_a_certificate_that_is_not_there(data: Path, tmp_path: Path) -> None:
+    missing = str(tmp_path / "cert.pem")
+    assert missing in refused(data, "--tls-cert", missing, "--tls-key", missing)
+
+
+def test_half_an_authority(data: Path) -> None:
+    (data / "tls").mkdir(parents=True)
+    (data / "tls" / "ca.pem").write_text("half a certificate")
+    said = refused(data, "--tls", "auto")
+    assert "ca.key cannot be read" in said
+    assert "join anew" in said
+
+
 def test_an_address_of_another_machine(data: Path) -> None:
     said = refused(data, "--host", "192.0.2.1", "--allow-plaintext")
     assert "--host 192.0.2.1" in said or "192.0.2.1:0" in said

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 # A machine that slept shows a wall clock further on than the counters: the monotonic clock stands
-# still with them. What time servers correct in one step is mostly below this.
+# still with them, except on Windows. Where the system tells how long it slept, that is heard as
+# well: a wall clock that is set right on waking can hide it. What time servers correct in one step
+# is mostly below this.
 CLOCKS_AGREE_WITHIN_S: Final = 1.0
 
 _NONE: Final[Mapping[str, float]] = {}
@@ -26,11 +28,15 @@ class Reading(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """Counters and when they were read: what the next reading is compared with."""
+    """Counters and when they were read: what the next reading is compared with.
+
+    ``slept_s``: for how long the machine has been suspended since it started.
+    """
 
     wall_ms: int
     monotonic_s: float
     reading: Reading
+    slept_s: float = 0.0
 
 
 def rates(before: Baseline, after: Baseline) -> dict[str, float]:
@@ -40,13 +46,16 @@ def rates(before: Baseline, after: Baseline) -> dict[str, float]:
     clock was set.
     """
     elapsed_s = after.monotonic_s - before.monotonic_s
-    wall_elapsed_s = (after.wall_ms - before.wall_ms) / 1000
-    if elapsed_s <= 0 or abs(wall_elapsed_s - elapsed_s) > CLOCKS_AGREE_WITHIN_S:
+    wall_ahead_s = (after.wall_ms - before.wall_ms) / 1000 - elapsed_s
+    slept_s = after.slept_s - before.slept_s
+    if elapsed_s <= 0 or max(abs(wall_ahead_s), slept_s) > CLOCKS_AGREE_WITHIN_S:
         return {}
     values: dict[str, float] = {}
     for key, total in after.reading.totals.items():
         growth = total - before.reading.totals.get(key, total + 1)
-        # A counter that went backwards was reset, or is another device's by the same name.
+        # A counter that went backwards was reset, ran over, or is another device's by the same
+        # name. Such a device begins at 0: where it is further on already, its rate is too low, and
+        # never more than what it did.
         if growth >= 0:
             values[key] = growth / elapsed_s
     for key, (part, whole) in after.reading.shares.items():

@@ -20,12 +20,14 @@ class Action(Enum):
 
 
 class Judgement(NamedTuple):
-    """``rejected`` counts lines that the collector will never take. ``reason`` is for people; it
-    may hold the other side's words. ``refused``: the collector does not know our token."""
+    """``rejected`` counts lines that the collector will never take, ``duplicates`` those it had
+    before. ``reason`` is for people; it may hold the other side's words. ``refused``: the collector
+    does not know our token."""
 
     action: Action
     reason: str = ""
     rejected: int = 0
+    duplicates: int = 0
     interval_s: int | None = None
     retry_after_s: float = 0.0
     refused: bool = False
@@ -69,6 +71,7 @@ def _judge_accepted(body: bytes, lines: int) -> Judgement:
         Action.DONE,
         reason=_first_rejection(rejected),
         rejected=len(rejected),
+        duplicates=duplicates,
         interval_s=interval_s,
     )
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from forge_agent.core import rates
+from forge_agent.core.choice import Choices
 from forge_agent.core.rates import Baseline, Reading
 from forge_agent.log import Log
-from forge_agent.sampling import cpu, disks, host, memory, network, sensors
+from forge_agent.sampling import cpu, disks, gpus, host, memory, mounts, network, sensors
 
 Family = Callable[[], Reading]
 
-FAMILIES: Final[dict[str, Family]] = {
-    "cpu": cpu.read,
-    "memory": memory.read,
-    "disks": disks.read,
-    "network": network.read,
-    "sensors": sensors.read,
-    "host": host.read,
-}
+
+def families(log: Log, choices: Choices | None = None) -> dict[str, Family]:
+    """Return what is measured; a family may remember what it saw, so each sampler has its own."""
+    choices = choices or Choices()
+    return {
+        "cpu": cpu.Cpu().read,
+        "memory": memory.read,
+        "mounts": mounts.FileSystems(log, choices.mounts).read,
+        "disks": disks.Disks(choices.disks).read,
+        "network": network.Interfaces(choices.interfaces).read,
+        "sensors": sensors.read,
+        "gpus": gpus.Gpus().read,
+        "host": host.read,
+    }
 
 
 class Sampler:
@@ -29,20 +35,23 @@ class Sampler:
     shorten the other's intervals.
     """
 
-    def __init__(self, log: Log, families: dict[str, Family] = FAMILIES) -> None:
+    def __init__(self, log: Log, measured: dict[str, Family] | None = None) -> None:
         self._log = log
-        self._families = families
+        self._families = families(log) if measured is None else measured
         self._said: set[str] = set()  # families whose failure was logged
         self._before: dict[str, Baseline] = {}
 
-    def sample(self, wall_ms: int, monotonic_s: float) -> dict[str, float]:
-        """Return values by key; a family that fails is left out, and said once."""
+    def sample(self, wall_ms: int, monotonic_s: float, slept_s: float = 0.0) -> dict[str, float]:
+        """Return values by key; a family that fails is left out, and said once.
+
+        ``slept_s``: how long the machine has been suspended, in all, as far as it tells.
+        """
         found: dict[str, float] = {}
         for family, read in self._families.items():
             reading = self._read(family, read)
             if reading is None:
                 continue
-            after = Baseline(wall_ms, monotonic_s, reading)
+            after = Baseline(wall_ms, monotonic_s, reading, slept_s)
             before = self._before.get(family)
             self._before[family] = after
             found |= reading.gauges

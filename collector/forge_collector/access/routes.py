@@ -13,6 +13,7 @@ from forge_collector.clock import Clock
 from forge_collector.db import Database
 from forge_collector.http.limits import AttemptLimiter
 from forge_collector.http.problems import ProblemError, invalid, not_found
+from forge_collector.http.reach import Reach
 from forge_collector.http.routing import (
     ADMIN,
     ANYONE,
@@ -52,6 +53,7 @@ class AccessRoutes:
         cookie: str,
         local_node_id: str | None,
         version: str,
+        reach: Reach,
     ) -> None:
         self._db = db
         self._keyring = keyring
@@ -59,6 +61,7 @@ class AccessRoutes:
         self._cookie = cookie
         self._local_node_id = local_node_id
         self._version = version
+        self._reach = reach
         self._failures = AttemptLimiter(_LOGIN_ATTEMPTS_PER_MINUTE)
 
     def routes(self) -> list[Route[Any]]:
@@ -185,16 +188,17 @@ class AccessRoutes:
             max_age=rules.SESSION_LIFETIME_MS // 1000,
             httponly=True,
             samesite="Strict",
-            secure=call.request.secure,
+            secure=self._reach.is_over_tls(call.request),
         )
         return response
 
     async def make_login_link(self, call: Call[LoginLinkRequest]) -> web.Response:
         code, credential = rules.mint_code(call.body.role, self._clock.now_ms())
         await self._db.write(lambda tx: store.add(tx, credential))
+        here = f"{call.request.scheme}://{call.request.host}"
         link = LoginLink(
             code=code,
-            url=f"{call.request.scheme}://{call.request.host}/#/login/{code}",
+            url=f"{self._reach.public_url or here}/#/login/{code}",
             role=call.body.role,
             expires_at=credential.created_at + rules.CODE_LIFETIME_MS,
         )

@@ -62,6 +62,21 @@ def exists(tx: Tx, credential_id: str) -> bool:
     return row is not None
 
 
+def find(tx: Tx, credential_id: str) -> Credential | None:
+    row = tx.execute(
+        f"SELECT {_COLUMNS} FROM credentials WHERE id = :id", {"id": credential_id}
+    ).fetchone()
+    return None if row is None else _credential(row)
+
+
+def is_of_node(tx: Tx, node_id: str) -> bool:
+    """Tell whether there is a token for this node."""
+    row = tx.execute(
+        "SELECT 1 FROM credentials WHERE node_id = :node_id LIMIT 1", {"node_id": node_id}
+    ).fetchone()
+    return row is not None
+
+
 def revoke_of_node(tx: Tx, node_id: str) -> None:
     tx.execute("DELETE FROM credentials WHERE node_id = :node_id", {"node_id": node_id})
 

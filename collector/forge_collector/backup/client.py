@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -18,12 +19,13 @@ _TIMEOUT_S: Final = 600.0
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
-def fetch(url: str, secret: str, target: Path) -> None:
-    """Write the collector's copy to a file; raises ConfigError, and OSError of the file."""
-    parts = urlsplit(url)
+def fetch(url: str, ca_file: Path, secret: str, target: Path) -> None:
+    """Write the collector's copy to a file; raises ConfigError, and OSError of the file.
+
+    ``ca_file``: the authority by which an https collector is known.
+    """
     # Straight there: neither a proxy nor a redirect must be handed the secret.
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
-    with closing(connection):
+    with closing(_connection(url, ca_file)) as connection:
         try:
             connection.request(
                 "GET",
@@ -39,6 +41,20 @@ def fetch(url: str, secret: str, target: Path) -> None:
         if response.status != 200:
             raise ConfigError(_explained(response.status, response.read()))
         _receive(response, target)
+
+
+def _connection(url: str, ca_file: Path) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT_S)
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigError(
+            f"The collector's authority cannot be read: {ca_file}: {error.strerror}."
+        ) from None
+    return http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT_S, context=context)
 
 
 def _receive(response: http.client.HTTPResponse, target: Path) -> None:

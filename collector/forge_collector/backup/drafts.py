@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from forge_collector.config import sync_folder
+
 _SYNC_EVERY_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -29,7 +31,7 @@ def put_in_place(path: Path, place: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
     path.replace(place)
-    _sync_folder(place.parent)
+    sync_folder(place.parent)
 
 
 def remove_logs(database: Path) -> None:
@@ -51,13 +53,3 @@ def write(file: BinaryIO, chunk: bytes) -> None:
 def _remove(draft: Path) -> None:
     draft.unlink(missing_ok=True)
     remove_logs(draft)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there, and need not be
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -52,5 +52,6 @@ def _copy(database: Path, draft: Path) -> bool:
             return False
     except FolderInUseError:
         pass
-    client.fetch(config.told_address(data), config.known_admin_secret(data), draft)
+    url, secret = config.told_address(data), config.known_admin_secret(data)
+    client.fetch(url, config.own_authority(data), secret, draft)
     return True

@@ -20,7 +20,13 @@ import msgspec
 from msgspec import UNSET
 
 from forge_collector.clock import Clock
-from forge_collector.events import Events, NodeAdded, NodeForgotten, NodeStatusChanged
+from forge_collector.events import (
+    Events,
+    NodeAdded,
+    NodeForgotten,
+    NodeStatusChanged,
+    NodeTokenShared,
+)
 from forge_collector.fleet import rules
 from forge_collector.fleet.store import NodeRow, Receipt, Stored
 from forge_collector.fleet.watching import Watches
@@ -28,6 +34,7 @@ from forge_collector.history import rules as history_rules
 from forge_collector.history.store import LastOfBoot, Recorded
 from forge_collector.http.streams import event
 from forge_shared import codec
+from forge_shared.condition import Condition, condition
 from forge_shared.messages import (
     Card,
     CardFacts,
@@ -72,11 +79,41 @@ class LiveNode:
     latest_ts: int = 0
     values_json: bytes | None = None
     card_values: dict[str, int | float] = field(default_factory=dict)
+    sibling_of: str | None = None
     sparkline: deque[SparkPoint] = field(
         default_factory=lambda: deque(maxlen=rules.SPARKLINE_POINTS)
     )
     changed_in: int = 0
     facts_changed_in: int = 0
+
+
+@dataclass(slots=True)
+class _Seat:
+    """What a boot told last, as it goes from one node to another with it."""
+
+    boot_id: str | None
+    seq: int = -1
+    clock_offset_ms: int | None = None
+    latest_ts: int = 0
+    values_json: bytes | None = None
+    card_values: dict[str, int | float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, node: LiveNode) -> _Seat:
+        return cls(
+            node.boot_id,
+            node.seq,
+            node.clock_offset_ms,
+            node.latest_ts,
+            node.values_json,
+            node.card_values,
+        )
+
+    def take(self, node: LiveNode) -> None:
+        node.boot_id, node.seq = self.boot_id, self.seq
+        node.clock_offset_ms = self.clock_offset_ms
+        node.latest_ts, node.values_json = self.latest_ts, self.values_json
+        node.card_values = self.card_values
 
 
 class LiveFleet:
@@ -97,6 +134,7 @@ class LiveFleet:
         self._frames: dict[int, bytes] = {}
         self._published = asyncio.Event()
         self._watches = Watches()
+        self._siblings: Counter[str] = Counter()  # how many there are of a node
         # Versions count from each start of the collector: an id of another start means nothing.
         self._epoch = os.urandom(4).hex()
 
@@ -118,18 +156,11 @@ class LiveFleet:
         self._started_ms = self._clock.monotonic_ms()
         for row, last in rows:
             silence_ms = self._listened_before_ms - row.heard_ms
-            node = LiveNode(
-                row.id,
-                row.name,
-                row.tags,
-                row.ephemeral,
-                row.host,
-                row.first_seen,
-                row.last_seen,
-                row.heard_ms,
-                status=rules.status(silence_ms, rules.expected_interval_s(row.host)),
-                boot_id=row.live_boot_id,
-            )
+            node = _of_row(row, rules.status(silence_ms, rules.expected_interval_s(row.host)))
+            node.boot_id = row.live_boot_id
+            if row.sibling_of is not None:
+                node.sibling_of = row.sibling_of
+                self._siblings[row.sibling_of] += 1
             if last is not None:
                 _restore_live(node, last)
             elif row.last is not None:
@@ -138,6 +169,11 @@ class LiveFleet:
 
     def heard(self, node_id: str, push: rules.Push, stored: Stored, receipt: Receipt) -> None:
         """Take note of a push that was stored."""
+        if stored.settled:
+            self._settle(stored.settled)
+        if stored.is_rival:
+            return
+        node_id = stored.node_id or node_id
         node = self._nodes.get(node_id) or self._added(node_id, receipt)
         node.heard_ms = receipt.heard_ms
         node.last_seen = max(node.last_seen, receipt.received_at)
@@ -157,8 +193,10 @@ class LiveFleet:
         self._touch_facts(node)
 
     def forgotten(self, node_id: str) -> None:
-        if self._nodes.pop(node_id, None) is None:
+        forgotten = self._nodes.pop(node_id, None)
+        if forgotten is None:
             return
+        self._let_go(forgotten)
         self._changed.pop(node_id, None)
         self._gone.pop(node_id, None)  # put back last: the first is the one gone longest
         self._gone[node_id] = self._version + 1
@@ -187,7 +225,7 @@ class LiveFleet:
 
     def node(self, node_id: str) -> Node | None:
         node = self._nodes.get(node_id)
-        return _as_message(node) if node else None
+        return self._as_message(node) if node else None
 
     def interval_s(self, node_id: str) -> int | None:
         """Return how often a node usually pushes; None when there is no such node."""
@@ -195,10 +233,12 @@ class LiveFleet:
         return None if node is None else rules.expected_interval_s(node.host)
 
     def nodes(self) -> list[Node]:
-        return [_as_message(node) for node in self._nodes.values()]
+        return [self._as_message(node) for node in self._nodes.values()]
 
-    def count_by_status(self) -> Counter[Status]:
-        return Counter(node.status for node in self._nodes.values())
+    def count_by_condition(self) -> Counter[Condition]:
+        return Counter(
+            condition(node.status, ephemeral=node.ephemeral) for node in self._nodes.values()
+        )
 
     def watch(self, node_id: str) -> AbstractContextManager[AsyncIterator[bytes]]:
         """Watch a node for as long as the block lasts; gives its encoded events."""
@@ -252,7 +292,7 @@ class LiveFleet:
         frame = FleetFrame(
             full=seen == _NOTHING,
             now=self._clock.now_ms(),
-            nodes=[_card(node, seen, self._version) for node in changed],
+            nodes=[self._card(node, seen) for node in changed],
             gone=[node_id for node_id, version in self._gone.items() if version > seen >= 0],
         )
         return event(EVENT_NAME, codec.encode(frame), f"{self._epoch}.{self._version}")
@@ -263,6 +303,48 @@ class LiveFleet:
             return _NOTHING
         seen = int(version)
         return seen if seen <= self._version else _NOTHING
+
+    def _card(self, node: LiveNode, seen: int) -> Card:
+        """Return what a client at ``seen`` lacks of a node. Sparkline points stamped with a later
+        version come with that one, and only with it."""
+        return Card(
+            id=node.id,
+            status=node.status,
+            last_seen=node.last_seen,
+            values=node.card_values,
+            cpu=[value for stamp, value in node.sparkline if seen < stamp <= self._version],
+            facts=self._facts(node) if node.facts_changed_in > seen else None,
+        )
+
+    def _facts(self, node: LiveNode) -> CardFacts:
+        return CardFacts(
+            name=node.name,
+            os=node.host.os,
+            platform=node.host.platform,
+            tags=node.tags,
+            ephemeral=node.ephemeral,
+            cpu_cores=node.host.cpu_cores,
+            mem_total_bytes=node.host.mem_total_bytes,
+            agent_version=node.host.agent_version,
+            first_seen=node.first_seen,
+            clock_offset_ms=node.clock_offset_ms,
+            shares_token_of=self._shares_token_of(node),
+        )
+
+    def _as_message(self, node: LiveNode) -> Node:
+        return Node(
+            id=node.id,
+            name=node.name,
+            status=node.status,
+            first_seen=node.first_seen,
+            last_seen=node.last_seen,
+            tags=node.tags,
+            ephemeral=node.ephemeral,
+            host=node.host,
+            clock_offset_ms=node.clock_offset_ms,
+            latest=_latest(node),
+            shares_token_of=self._shares_token_of(node),
+        )
 
     # --- changes ---------------------------------------------------------------------------
 
@@ -283,6 +365,53 @@ class LiveFleet:
         self._touch_facts(node)
         self._events.publish(NodeAdded(node_id))
         return node
+
+    def _settle(self, rows: Iterable[NodeRow]) -> None:
+        """Follow the store where boots turned out to belong elsewhere than was thought."""
+        rows = list(rows)
+        # What a boot told last goes with it.
+        by_boot = {
+            node.boot_id: _Seat.of(node) for row in rows if (node := self._nodes.get(row.id))
+        }
+        for row in rows:
+            node = self._nodes.get(row.id)
+            if node is None:
+                node = self._nodes[row.id] = _of_row(row, Status.ONLINE)
+                self._events.publish(NodeAdded(row.id))
+                if row.sibling_of is not None:
+                    self._events.publish(NodeTokenShared(row.sibling_of, row.id))
+            elif node.sibling_of is not None and row.sibling_of is None:
+                self._let_go(node)
+            if row.sibling_of is not None and node.sibling_of is None:
+                self._join(node, row.sibling_of)
+            if node.boot_id != row.live_boot_id:
+                by_boot.get(row.live_boot_id, _Seat(row.live_boot_id)).take(node)
+            node.host, node.heard_ms, node.last_seen = row.host, row.heard_ms, row.last_seen
+            self._refresh_status(node, self.listened_ms())
+            self._touch_facts(node)
+
+    def _join(self, node: LiveNode, origin_id: str) -> None:
+        node.sibling_of = origin_id
+        self._siblings[origin_id] += 1
+        if (origin := self._nodes.get(origin_id)) is not None:
+            self._touch_facts(origin)
+
+    def _let_go(self, node: LiveNode) -> None:
+        """End what a node has to do with those that share its token: it has one of its own, or is
+        no more."""
+        origin_id, node.sibling_of = node.sibling_of, None
+        if origin_id is not None:
+            self._siblings[origin_id] -= 1
+            if (origin := self._nodes.get(origin_id)) is not None:
+                self._touch_facts(origin)
+        elif node.id not in self._nodes and self._siblings.pop(node.id, 0):
+            for sibling in self._nodes.values():
+                if sibling.sibling_of == node.id:
+                    sibling.sibling_of = None
+                    self._touch_facts(sibling)
+
+    def _shares_token_of(self, node: LiveNode) -> str | None:
+        return node.sibling_of or (node.id if self._siblings.get(node.id) else None)
 
     def _take(self, node: LiveNode, snapshot: Snapshot, stored: Stored) -> None:
         offset_ms = history_rules.significant_offset(stored.clock_offset_ms)
@@ -321,6 +450,20 @@ class LiveFleet:
         self._touch(node)
 
 
+def _of_row(row: NodeRow, status: Status) -> LiveNode:
+    return LiveNode(
+        row.id,
+        row.name,
+        row.tags,
+        row.ephemeral,
+        row.host,
+        row.first_seen,
+        row.last_seen,
+        row.heard_ms,
+        status,
+    )
+
+
 def _restore_live(node: LiveNode, last: LastOfBoot) -> None:
     node.seq = last.seq
     node.clock_offset_ms = history_rules.significant_offset(last.clock_offset_ms)
@@ -344,51 +487,8 @@ def _is_newer(node: LiveNode, snapshot: Snapshot, stored: Stored) -> bool:
     return stored.is_new_boot or (snapshot.boot_id == node.boot_id and snapshot.seq > node.seq)
 
 
-def _card(node: LiveNode, seen: int, version: int) -> Card:
-    """Return what a client at ``seen`` lacks of a node at ``version``. Sparkline points stamped
-    with a later version come with that one, and only with it."""
-    return Card(
-        id=node.id,
-        status=node.status,
-        last_seen=node.last_seen,
-        values=node.card_values,
-        cpu=[value for stamp, value in node.sparkline if seen < stamp <= version],
-        facts=_facts(node) if node.facts_changed_in > seen else None,
-    )
-
-
-def _facts(node: LiveNode) -> CardFacts:
-    return CardFacts(
-        name=node.name,
-        os=node.host.os,
-        platform=node.host.platform,
-        tags=node.tags,
-        ephemeral=node.ephemeral,
-        cpu_cores=node.host.cpu_cores,
-        mem_total_bytes=node.host.mem_total_bytes,
-        agent_version=node.host.agent_version,
-        first_seen=node.first_seen,
-        clock_offset_ms=node.clock_offset_ms,
-    )
-
-
 def _latest(node: LiveNode) -> Point | None:
     if node.values_json is None:
         return None
     # Already encoded when it came in; Raw goes out as it is.
     return Point(node.latest_ts, msgspec.Raw(node.values_json))  # type: ignore[arg-type]
-
-
-def _as_message(node: LiveNode) -> Node:
-    return Node(
-        id=node.id,
-        name=node.name,
-        status=node.status,
-        first_seen=node.first_seen,
-        last_seen=node.last_seen,
-        tags=node.tags,
-        ephemeral=node.ephemeral,
-        host=node.host,
-        clock_offset_ms=node.clock_offset_ms,
-        latest=_latest(node),
-    )

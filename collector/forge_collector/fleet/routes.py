@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
@@ -11,8 +15,9 @@ from forge_collector.db import Database
 from forge_collector.fleet import rules, store
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.http import problems
+from forge_collector.http.admission import Admission
 from forge_collector.http.auth import revoked_meanwhile
-from forge_collector.http.problems import ProblemError, invalid, not_found
+from forge_collector.http.problems import ProblemError, invalid, not_found, too_large
 from forge_collector.http.routing import (
     ADMIN,
     NODE,
@@ -26,8 +31,10 @@ from forge_collector.http.streams import Streams
 from forge_collector.telemetry import Telemetry
 from forge_shared import codec, names
 from forge_shared.messages import (
+    BOOT_ID_PATTERN,
     EARLIEST_MS,
     LATEST_MS,
+    PATTERN_HELP,
     Fleet,
     IngestReply,
     Node,
@@ -37,6 +44,22 @@ from forge_shared.messages import (
 
 NDJSON: Final = "application/x-ndjson"
 SENT_AT_HEADER: Final = "Forge-Sent-At"
+BOOT_ID_HEADER: Final = "Forge-Boot-Id"
+# A replay of 500 snapshots takes 15 ms of a core, live pushes of as many 125 ms: at this rate all
+# replays together take an eighth of one.
+_REPLAY_BYTES_PER_S: Final = 4 * 1024 * 1024
+_REPLAY_BYTES_AT_ONCE: Final = 16 * 1024 * 1024  # some come over slow lines
+# A live push waits for these at most in the writer's queue.
+_REPLAYS_STORED_AT_ONCE: Final = 2
+_UNKNOWN_SIZE: Final = 512 * 1024
+
+
+def replay_admission(speed: float = 1.0) -> Admission:
+    """Return what admits replays, of a collector that is so much quicker than usual."""
+    return Admission(
+        bytes_per_s=_REPLAY_BYTES_PER_S * speed,
+        bytes_at_once=_REPLAY_BYTES_AT_ONCE,
+    )
 
 
 class FleetRoutes:
@@ -53,6 +76,8 @@ class FleetRoutes:
         self._streams = streams
         self._clock = clock
         self._telemetry = telemetry
+        self._replays = replay_admission()
+        self._replays_stored = asyncio.Semaphore(_REPLAYS_STORED_AT_ONCE)
 
     def routes(self) -> list[Route[Any]]:
         return [
@@ -70,7 +95,12 @@ class FleetRoutes:
                         "minimum": EARLIEST_MS,
                         "maximum": LATEST_MS,
                         "description": "The node's clock as it sends, Unix ms.",
-                    }
+                    },
+                    BOOT_ID_HEADER: {
+                        "type": "string",
+                        "pattern": BOOT_ID_PATTERN,
+                        "description": "The boot of the agent that replays, whatever it replays.",
+                    },
                 },
                 problems=(
                     "malformed_json",
@@ -81,6 +111,7 @@ class FleetRoutes:
                     "too_many_lines",
                     "unsupported_media_type",
                 ),
+                gate=self._gate,
             ),
             Route(
                 "GET",
@@ -153,9 +184,16 @@ class FleetRoutes:
             heard_ms=self._live.listened_ms(),
             clock_offset_ms=None if sent_at is None else received_at - sent_at,
             credential_id=call.principal.credential_id,
+            boot_id=_boot_id(call.request),
         )
         try:
-            stored = await self._db.write(lambda tx: store.ingest(tx, node_id, push, receipt))
+            if push.is_live:
+                stored = await self._db.write(lambda tx: store.ingest(tx, node_id, push, receipt))
+            else:
+                async with self._replays_stored:
+                    stored = await self._db.write(
+                        lambda tx: store.ingest(tx, node_id, push, receipt)
+                    )
         except store.RevokedError:
             raise revoked_meanwhile() from None
         self._live.heard(node_id, push, stored, receipt)
@@ -166,9 +204,24 @@ class FleetRoutes:
                 accepted=stored.accepted,
                 duplicates=duplicates,
                 rejected=push.rejected,
-                interval_s=self._live.wanted_interval_s(node_id),
+                interval_s=self._live.wanted_interval_s(stored.node_id or node_id),
             )
         )
+
+    def _gate(self, request: web.Request) -> Callable[[], None] | None:
+        """Let live pushes pass, and replays so many as leave room for them."""
+        if request.content_type != NDJSON:
+            return None
+        node_id = request.match_info["node_id"]
+        wait_s = self._replays.enter(node_id, _claimed_size(request), self._clock.monotonic_ms())
+        if wait_s is not None:
+            raise ProblemError(
+                "overloaded",
+                "Many nodes replay, and live pushes go first; nothing of this was kept, send it "
+                "again later.",
+                headers={"Retry-After": str(math.ceil(wait_s))},
+            )
+        return lambda: self._replays.leave(node_id)
 
     async def fleet(self, _call: Call[None]) -> web.Response:
         return json_response(Fleet(self._live.nodes()))
@@ -213,6 +266,16 @@ class FleetRoutes:
         return json_response(node)
 
 
+def _claimed_size(request: web.Request) -> int:
+    """Return how much a replay counts for; raises ProblemError when it claims more than is taken
+    of any, since the claim alone would keep others out."""
+    size = request.content_length or 0
+    if size > codec.MAX_BODY_BYTES:
+        raise too_large(codec.MAX_BODY_BYTES)
+    is_told = request.content_length is not None and "Content-Encoding" not in request.headers
+    return size if is_told else max(size, _UNKNOWN_SIZE)
+
+
 def _read_push(content_type: str, body: bytes) -> rules.Push:
     """Read a push; raises ProblemError."""
     try:
@@ -239,6 +302,14 @@ def _sent_at(request: web.Request) -> int | None:
     if not EARLIEST_MS <= sent_at <= LATEST_MS:
         raise invalid(SENT_AT_HEADER, "must be Unix time in ms, from 2000 to 2100")
     return sent_at
+
+
+def _boot_id(request: web.Request) -> str | None:
+    """Return the boot of the agent that sends a replay, if it tells."""
+    text = request.headers.get(BOOT_ID_HEADER)
+    if text is not None and not re.fullmatch(BOOT_ID_PATTERN, text):
+        raise invalid(BOOT_ID_HEADER, PATTERN_HELP[BOOT_ID_PATTERN])
+    return text
 
 
 def _no_node(node_id: str) -> ProblemError:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -37,9 +36,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Guard:
-    """Checks Host, against DNS rebinding, and Origin, against forged writes."""
+    """Checks Host, against DNS rebinding, and Origin, against forged writes. ``public_url``: as
+    browsers write an origin."""
 
-    def __init__(self, allowed_hosts: Iterable[str]) -> None:
+    def __init__(self, allowed_hosts: Iterable[str], public_url: str | None = None) -> None:
+        self._public_url = public_url
         self._allowed = {host.lower().removesuffix(".") for host in allowed_hosts}
         # Every request asks, nearly all with the same few names.
         self._knows = lru_cache(maxsize=1024)(self._is_own_name)
@@ -69,16 +70,26 @@ class Guard:
         # Browsers name the Origin on every write; a caller without one brings no ambient cookie.
         if origin is None and "Cookie" not in request.headers:
             return
-        if origin is None or _authority(origin) != request.host.lower():
+        if origin is None or not self._is_own_page(origin.lower(), request):
             raise ProblemError(
                 "cross_origin",
                 "A write with a cookie needs an Origin header that equals the collector's own "
                 "address. Scripts send `Authorization: Bearer TOKEN` instead.",
             )
 
+    def _is_own_page(self, origin: str, request: web.Request) -> bool:
+        if origin == self._public_url:
+            return True
+        # Without TLS of ours a proxy may stand in front and speak https for us; where we know that
+        # https is spoken, a page that came by http is anybody's.
+        with_tls = request.secure or f"https://{request.host.lower()}" == self._public_url
+        schemes = ("https",) if with_tls else ("http", "https")
+        return origin in {f"{scheme}://{request.host.lower()}" for scheme in schemes}
+
     def _is_own_name(self, host_header: str) -> bool:
         host = _without_port(host_header).lower().removesuffix(".")
-        if host in self._allowed:
+        # A certificate that was given may be for all names of a domain.
+        if host in self._allowed or f"*.{host.partition('.')[2]}" in self._allowed:
             return True
         try:
             ipaddress.ip_address(host)
@@ -91,13 +102,6 @@ async def add_security_headers(_request: web.Request, response: web.StreamRespon
     response.headers.update(SECURITY_HEADERS)
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
-
-
-def _authority(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:  # it is no URL
-        return None
 
 
 def _without_port(host: str) -> str:

@@ -13,6 +13,7 @@ from forge_collector.http.problems import KINDS
 from forge_collector.http.routing import Route
 from forge_shared.messages import Problem
 from forge_shared.names import NODE_ID_PATTERN
+from forge_shared.releases import NAME_PATTERN
 
 _JSON: Final = "application/json"
 _ANY_ROUTE: Final = ("malformed_request", "unknown_host", "internal")
@@ -20,6 +21,7 @@ _AUTHENTICATED: Final = ("unauthenticated", "forbidden")
 _WRITES: Final = ("overloaded", "storage_full", "storage_failed")
 _JSON_BODY: Final = ("malformed_json", "invalid", "unsupported_media_type")
 _ANY_BODY: Final = ("too_large", "request_timeout")
+_PATH_PATTERNS: Final = {"node_id": NODE_ID_PATTERN, "name": NAME_PATTERN}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 Json = dict[str, Any]  # a JSON document has no narrower type
@@ -97,8 +99,8 @@ def _kinds(route: Route[Any]) -> list[Any]:
 
 def _path_parameter(name: str) -> Json:
     schema: Json = {"type": "string", "minLength": 1}
-    if name == "node_id":
-        schema["pattern"] = f"^{NODE_ID_PATTERN}$"
+    if name in _PATH_PATTERNS:
+        schema["pattern"] = f"^{_PATH_PATTERNS[name]}$"
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -53,7 +53,8 @@ class Route(Generic[B]):
     ``raw_body`` names its media types. ``replies``: the Struct of each 2xx status,
     None where there is no body, a media type where it is not JSON. ``headers``: the JSON Schema of
     each request header it heeds; ``query``: of each parameter of its address. ``problems``: the
-    codes beyond those that any route may answer. ``streams``: the reply does not end.
+    codes beyond those that any route may answer. ``streams``: the reply does not end. ``gate``:
+    asked before the body is read; it returns what to call when the request is over, if anything.
     """
 
     method: str
@@ -68,6 +69,7 @@ class Route(Generic[B]):
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     streams: bool = False
+    gate: Callable[[web.Request], Callable[[], None] | None] | None = None
 
 
 def json_response(message: object, status: int = 200) -> web.Response:
@@ -90,11 +92,16 @@ def _served(
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = _admitted(route, request, authenticator, cookie)
-        body = await _decoded(route, request)
-        if body is not None and route.roles:
-            # A body may take half a minute to arrive; who was revoked meanwhile changes nothing.
-            check_still_valid(principal, authenticator)
-        return await route.handler(Call(request, principal, body))
+        leave = None if route.gate is None else route.gate(request)
+        try:
+            body = await _decoded(route, request)
+            if body is not None and route.roles:
+                # A body may take half a minute to arrive; who was revoked then changes nothing.
+                check_still_valid(principal, authenticator)
+            return await route.handler(Call(request, principal, body))
+        finally:
+            if leave is not None:
+                leave()
 
     return serve
 

@@ -1,22 +1,29 @@
 /** The collector's HTTP API. A failure is an ApiError whose message says what to do. */
 
 import {
+  readInvites,
   readLoginLink,
+  readMintedInvite,
   readMintedToken,
   readNode,
   readNodeSnapshot,
   readProblem,
+  readRelease,
   readSessions,
   readTokens,
   readWhoami,
   type HumanRole,
+  type Invite,
+  type InviteRequest,
   type Login,
   type LoginLink,
+  type MintedInvite,
   type MintedToken,
   type MintToken,
   type Node,
   type NodeEdit,
   type NodeSnapshot,
+  type Release,
   type Session,
   type Token,
   type Whoami,
@@ -148,6 +155,28 @@ export async function tokens(): Promise<readonly Token[]> {
 
 export async function revokeToken(id: string): Promise<void> {
   await call("DELETE", `/api/tokens/${encodeURIComponent(id)}`);
+}
+
+export function mintInvite(request: InviteRequest): Promise<MintedInvite> {
+  return read(readMintedInvite, call("POST", "/api/invites", request));
+}
+
+export async function invites(): Promise<readonly Invite[]> {
+  return (await read(readInvites, call("GET", "/api/invites"))).invites;
+}
+
+export async function revokeInvite(id: string): Promise<void> {
+  await call("DELETE", `/api/invites/${encodeURIComponent(id)}`);
+}
+
+/** The release of the agent that the collector serves; null where it serves none. */
+export async function release(): Promise<Release | null> {
+  try {
+    return await read(readRelease, call("GET", "/api/releases/release.json"));
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
 }
 
 export async function sessions(): Promise<readonly Session[]> {

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.agent.fake_collector import FakeCollector
 from tests.integration.agent.running import TOKEN
 from tests.process import environment
@@ -28,11 +30,15 @@ print(json.dumps({"code": code, "modules": sorted(sys.modules), "none": sorted(
 """
 
 
-def test_run_holds_none_of_the_heavy_modules(collector: FakeCollector, tmp_path: Path) -> None:
+@pytest.mark.parametrize("installed", [False, True], ids=["alone", "by the launcher"])
+def test_run_holds_none_of_the_heavy_modules(
+    *, installed: bool, collector: FakeCollector, tmp_path: Path
+) -> None:
+    env = {"FORGE_PROGRAM_DIR": str(tmp_path)} if installed else {}
     program = subprocess.run(
         # -I: without the test's own path; -S would lose the installed packages.
         [sys.executable, "-I", "-c", PROGRAM],
-        env=environment(CENTRAL_URL=collector.url, BEARER_TOKEN=TOKEN, HOME=str(tmp_path)),
+        env=environment(CENTRAL_URL=collector.url, BEARER_TOKEN=TOKEN, HOME=str(tmp_path), **env),
         cwd=tmp_path,
         capture_output=True,
         timeout=30,

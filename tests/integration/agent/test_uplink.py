@@ -38,6 +38,7 @@ class Line:
         log = Log(self.said, human=False)
         self.spool = Spool(folder, 64 * 1024 * 1024, log)
         self.told_s: list[int] = []
+        self.boots_taken = 0
         self.connection = Connection(collector.url)
         self.uplink = Uplink(
             node_id="n1",
@@ -46,10 +47,14 @@ class Line:
             spool=self.spool,
             log=log,
             on_interval=self.told_s.append,
+            on_boot_taken=self._boot_taken,
         )
 
+    def _boot_taken(self) -> None:
+        self.boots_taken += 1
+
     def offer(self, seq: int, facts: bytes = b'{"hostname":"h"}') -> None:
-        self.uplink.offer(Live(line(seq), facts, {}, 5))
+        self.uplink.offer(Live(line(seq), BOOT_ID, facts, {}, 5))
 
     def pushes(self, count: int) -> list[fake_collector.Push]:
         wait_for(lambda: len(self.collector.pushes) >= count, f"{count} pushes")
@@ -132,6 +137,27 @@ def test_live_pushes_go_between_the_batches(uplinked: Line) -> None:
     uplinked.has(*range(2001))
     kinds = [push.is_live for push in uplinked.collector.pushes if push.snapshots]
     assert True in kinds[kinds.index(False) : len(kinds) - kinds[::-1].index(False)]
+
+
+def test_new_snapshots_that_are_none_to_the_collector_are_anothers(uplinked: Line) -> None:
+    for seq in (0, 1, 2, 0, 1, 3, 0, 1, 2):
+        assert uplinked.boots_taken == 0  # until there were three in a row
+        before = len(uplinked.collector.pushes)
+        uplinked.offer(seq)
+        uplinked.pushes(before + 1)
+        wait_for(lambda: uplinked.is_idle(), "its answer")
+    wait_for(lambda: uplinked.boots_taken == 1, "it to be told")
+
+
+def test_what_was_sent_before_is_no_others(uplinked: Line) -> None:
+    """Stored, but the answer was lost."""
+    for seq in range(4):
+        uplinked.collector.answer = _store_and_fail
+        uplinked.offer(seq)
+        uplinked.has(*range(seq + 1))
+        uplinked.collector.answer = accept
+        wait_for(lambda: uplinked.spool.waiting_bytes == 0, "the spool to be empty")
+    assert uplinked.boots_taken == 0
 
 
 def test_retry_after_is_waited_for(uplinked: Line) -> None:

@@ -247,3 +247,35 @@ def test_watching_nothing_ends_with_one_sentence(tmp_path: Path) -> None:
         after = shown.written.rpartition(_LEAVES_ALTERNATE_SCREEN)[2]
         assert b"No collector answers" in after
         assert b"Traceback" not in after
+
+
+def test_a_node_is_edited(
+    forgectl: Forgectl, collector: CollectorProcess, fleet: dict[str, str]
+) -> None:
+    assert fleet
+    done = forgectl("nodes", "edit", "attic", "--ephemeral", "--tag", "home", "--tag", "pc", **ENV)
+    assert (done.returncode, done.stdout) == (0, "attic: attic, tags home pc, normally off\n")
+    assert forgectl("nodes", "edit", "attic", "--name", "Attic \x1b[2J", **ENV).returncode == 1
+    done = forgectl("nodes", "edit", "attic", "--name", "Attic", "--no-tags", **ENV)
+    assert done.stdout == "attic: Attic, normally off\n"
+    assert collector.node("attic")["ephemeral"] is True
+    done = forgectl("nodes", "edit", "attic", "--no-ephemeral", "--name", "attic", **ENV)
+    assert done.stdout == "attic: attic\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("attic",), 2, "Say what to change"),
+        (("attic", "--tag", "a", "--no-tags"), 2, "--tag or --no-tags"),
+        (("attic", "--tag", "no tag"), 1, "a tag begins with"),
+        (("nobody", "--ephemeral"), 1, "nobody"),
+    ],
+)
+def test_an_edit_that_cannot_be_says_why(
+    forgectl: Forgectl, fleet: dict[str, str], arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    assert fleet
+    done = forgectl("nodes", "edit", *arguments, **ENV)
+    assert done.returncode == code
+    assert said in done.stderr

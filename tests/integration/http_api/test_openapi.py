@@ -40,6 +40,8 @@ CHECKS: list[CheckFunction] = [
 SAYS_MORE_THAN_ITS_SCHEMA = {
     "post_api_tokens",
     "post_api_login",
+    "post_api_invites",
+    "post_api_join",
     "post_api_ingest_node_id",
     "get_api_nodes_node_id_history",
 }
@@ -112,6 +114,7 @@ async def test_every_reference_leads_somewhere(server: Server) -> None:
         "/api/nodes/n1/snapshot",
         "/api/nodes/n1/history",
         "/api/tokens",
+        "/api/invites",
         "/api/sessions",
         "/api/whoami",
     ],
@@ -119,6 +122,7 @@ async def test_every_reference_leads_somewhere(server: Server) -> None:
 async def test_real_answers_match_it(server: Server, path: str) -> None:
     await server.push(await server.node(), host={"os": "Debian"})
     await server.sign_in(secret=ADMIN_SECRET)
+    await server.call("POST", "/api/invites", ADMIN, json={})
     described = await document(server)
     template = path.replace("n1", "{node_id}")
     schema = described["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]

@@ -151,7 +151,14 @@ async def test_the_table_has_no_route_twice_and_no_role_unused(server: Server) -
 
 async def test_only_these_routes_are_open(server: Server) -> None:
     opened = {(r.method, r.path) for r in server.collector.routes() if not r.roles}
-    assert opened == {("POST", "/api/login"), ("GET", "/healthz"), ("GET", "/readyz")}
+    assert opened == {
+        ("POST", "/api/login"),
+        ("POST", "/api/join"),
+        ("GET", "/ca.pem"),
+        ("GET", "/api/releases/{name}"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+    }
 
 
 async def test_every_address_served_is_in_the_table_or_the_page(server: Server) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from forge_shared.messages import Health
 from tests.integration.http_api.running import ADMIN, Server, until
 from tests.integration.http_api.watching import watching
+from tests.unit.fleet.manual_clock import ManualClock
 
 
 async def figures(server: Server) -> dict[str, float]:
@@ -78,3 +80,28 @@ async def test_gauges_tell_what_is(server: Server) -> None:
         return (await figures(server))["forge_streams"] == 0
 
     await until(streams_are_closed)
+
+
+async def test_a_machine_that_is_normally_off_is_off_in_figures_and_log_never_offline(
+    server: Server, clock: ManualClock
+) -> None:
+    await server.push(await server.node())
+    pc = await server.node("pc")
+    await server.push(pc, node_id="pc")
+    await server.call("PATCH", "/api/nodes/pc", ADMIN, json={"ephemeral": True})
+    with structlog.testing.capture_logs() as logged:
+        for silence_ms in (20_000, 50_000):  # degraded, then offline
+            clock.advance(silence_ms)
+            server.collector.live.refresh_statuses()
+    found = await figures(server)
+    assert (found["forge_nodes{status=off}"], found["forge_nodes{status=offline}"]) == (1, 1)
+    changes = [
+        (line["node"], line["before"], line["after"])
+        for line in logged
+        if line["event"] == "node.status_changed"
+    ]
+    assert sorted(changes) == [
+        ("n1", "degraded", "offline"),
+        ("n1", "online", "degraded"),
+        ("pc", "online", "off"),
+    ]

@@ -96,6 +96,24 @@ def test_everything_missing_is_said_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_command_may_do_without_some(tmp_path: Path) -> None:
+    settings = load(flags={}, environ={}, folder=tmp_path, config_file=NO_CONFIG, needed=())
+    assert (settings.node_id, settings.url, settings.token) == ("", "", "")
+    with pytest.raises(SettingsError) as caught:
+        load(
+            flags={},
+            environ={"BEARER_TOKEN": "a b"},
+            folder=tmp_path,
+            config_file=NO_CONFIG,
+            needed=("CENTRAL_URL",),
+        )
+    # What is given must be right all the same.
+    assert [problem.split()[0] for problem in caught.value.problems] == [
+        "CENTRAL_URL",
+        "BEARER_TOKEN",
+    ]
+
+
 @pytest.mark.parametrize("node_id", ["-a", "a b", "a/b", "x" * 65, "näs"])
 def test_a_wrong_node_id_says_what_one_is(tmp_path: Path, node_id: str) -> None:
     (problem,) = problems_with(tmp_path, NODE_ID=node_id)

@@ -38,6 +38,21 @@ def test_a_clock_set_back_costs_the_sample_its_rates() -> None:
     assert rates(at(10, {"n": 1}), at(15, {"n": 2}, slept_s=-60)) == {}
 
 
+def test_a_suspend_that_only_the_system_tells_of_costs_the_sample_its_rates() -> None:
+    # The wall clock was set right on waking, so that it agrees with the one that stood still.
+    before, after = at(10, {"n": 1}), at(15, {"n": 2})._replace(slept_s=3600)
+    assert rates(before, after) == {}
+    assert rates(after, at(20, {"n": 7})._replace(slept_s=3600)) == {"n": 1}
+
+
+def test_a_moment_between_two_clocks_is_no_suspend() -> None:
+    assert rates(at(10, {"n": 1}), at(15, {"n": 6})._replace(slept_s=0.3)) == {"n": 1}
+
+
+def test_a_counter_of_32_bits_that_ran_over_has_no_rate() -> None:
+    assert rates(at(10, {"n": 2**32 - 5}), at(15, {"n": 20})) == {}
+
+
 def test_no_time_passed_is_no_rate() -> None:
     assert rates(at(10, {"n": 1}), at(10, {"n": 2})) == {}
 

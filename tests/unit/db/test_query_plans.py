@@ -15,11 +15,12 @@ import pytest
 from forge_collector.db import Rows, Tx, Value
 from forge_collector.fleet import store as fleet
 from forge_collector.fleet.rules import Push
+from forge_collector.fleet.store import nodes
 from forge_collector.history import store as history
 from forge_shared.messages import Host, Snapshot
 from tests.unit.db.receipts import NOW, receipt
 
-BOOT_ID = str(uuid.UUID(int=1))
+BOOT_ID, SIBLINGS_BOOT, NEW_BOOT = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
 
 
 class Statement(NamedTuple):
@@ -91,6 +92,21 @@ def test_ingest_looks_everything_up(noting: NotingTx) -> None:
     ]
     # A conflict on (boot, seq) is found by the primary key as the row goes in: no plan at all.
     assert noting.plan_of("INSERT INTO snapshots") == []
+    for statement in noting.statements:
+        searches(statement.plan, "nodes", "snapshots", "credentials")
+        if "MAX(boot)" not in statement.sql:
+            searches(statement.plan, "boots")
+
+
+def test_a_push_of_a_sibling_looks_everything_up(noting: NotingTx) -> None:
+    sibling = nodes.NodeRow("n1.2", "n1.2", [], False, Host(), NOW, NOW, 0, BOOT_ID, None, "n1")
+    fleet.ingest(noting, "n1", push(1000), receipt())
+    nodes.add(noting, sibling)
+    history.set_live(noting, history.open_boot(noting, "n1.2", SIBLINGS_BOOT, "n1").boot)
+    noting.statements.clear()
+    for boot_id in (SIBLINGS_BOOT, NEW_BOOT):
+        snapshot = Snapshot(7, boot_id, NOW, {"cpu.pct": 1}, Host(hostname="two"))
+        fleet.ingest(noting, "n1", Push([snapshot], [], is_live=True), receipt(offset_ms=1))
     for statement in noting.statements:
         searches(statement.plan, "nodes", "snapshots", "credentials")
         if "MAX(boot)" not in statement.sql:

@@ -12,6 +12,7 @@ from forge_collector.fleet import rules
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.fleet.store import NodeRow, Receipt, Stored
 from forge_collector.history.store import LastOfBoot, Recorded
+from forge_shared.condition import Condition
 from forge_shared.messages import Host, NodeEdit, Point, Status
 from tests.unit.fleet.feeding import Feed, boot_id
 from tests.unit.fleet.manual_clock import START_MS, ManualClock
@@ -203,12 +204,18 @@ def test_a_forgotten_node_is_gone_and_said_so_once(
     assert heard_events == [NodeAdded("n1"), NodeForgotten("n1")]
 
 
-def test_counts_by_status(live: LiveFleet, feed: Feed, clock: ManualClock) -> None:
+def test_counts_by_condition(live: LiveFleet, feed: Feed, clock: ManualClock) -> None:
     feed.push("n1", 0)
+    feed.push("pc", 0)
+    live.edited("pc", NodeEdit(ephemeral=True))
     clock.advance(61_000)
     feed.push("n2", 0)
     live.refresh_statuses()
-    assert live.count_by_status() == {OFFLINE: 1, ONLINE: 1}
+    assert live.count_by_condition() == {
+        Condition.OFFLINE: 1,
+        Condition.ONLINE: 1,
+        Condition.OFF: 1,
+    }
 
 
 def test_restored_as_it_was(live: LiveFleet, heard_events: list[Event]) -> None:

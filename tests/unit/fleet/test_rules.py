@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forge_collector.fleet import rules
-from forge_collector.fleet.rules import TooManyLinesError
+from forge_collector.fleet.rules import Member, Rivalry, TooManyLinesError
+from forge_shared import names
 from forge_shared.messages import Host, Status
 
 BOOT = "0190b8a4-7a5f-4c3e-9d21-5e0b6a7c8d90"
@@ -100,6 +101,9 @@ def test_a_card_shows_gauges_the_fullest_disk_and_all_traffic() -> None:
         ({"disk.pct//": 0.0}, {"disk.pct": 0.0}),
         ({"disk.pct//": -1.0, "disk.pct//a": -2.0}, {"disk.pct": -1.0}),
         ({"net.tx_bytes_per_s/a": 0}, {"net.tx_bytes_per_s": 0}),
+        # A snapshot or two in the spool are no catching up.
+        ({"agent.spool_bytes": 65_535}, {}),
+        ({"agent.spool_bytes": 65_536}, {"agent.spool_bytes": 65_536}),
         # Without an instance it is another agent's business, not a disk or an interface.
         ({"disk.pct": 5.0, "net.rx_bytes_per_s": 5}, {}),
     ],
@@ -165,3 +169,75 @@ def test_millions_of_tiny_lines_are_refused_without_being_taken_apart() -> None:
 
 def test_windows_line_ends_are_fine() -> None:
     assert len(rules.read_replay(line(seq=0) + b"\r\n" + line(seq=1) + b"\r\n").snapshots) == 2
+
+
+# --- machines that share a token ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("late_since_s", "live_heard_s", "now_s", "both", "expected"),
+    [
+        (0, 4, 5, False, Rivalry.UNDECIDED),
+        (0, 14, 14.9, False, Rivalry.UNDECIDED),
+        (0, 15, 16, False, Rivalry.SHARED),
+        (0, 10, 16, False, Rivalry.UNDECIDED),  # the other may yet push
+        (0, 10, 25, False, Rivalry.RETURNED),
+        (0, -100, 14, False, Rivalry.UNDECIDED),
+        (0, -100, 15, False, Rivalry.RETURNED),
+        (0, -100, 15, True, Rivalry.SHARED),
+    ],
+)
+def test_rivals_are_two_machines_when_both_go_on(
+    late_since_s: int, live_heard_s: int, now_s: float, both: bool, expected: Rivalry
+) -> None:
+    verdict = rules.rivalry(
+        round(now_s * 1000),
+        late_since_s * 1000,
+        live_heard_s * 1000,
+        rules.PUSH_INTERVAL_S,
+        have_both_returned=both,
+    )
+    assert verdict is expected
+
+
+def test_a_slow_machine_is_not_thought_gone_between_two_pushes() -> None:
+    verdict = rules.rivalry(60_000, 0, 10_000, 60, have_both_returned=False)
+    assert verdict is Rivalry.UNDECIDED
+
+
+def member(node_id: str, hostname: str, boot_time: int, silence_s: int) -> Member:
+    host = Host(hostname=hostname, boot_time=boot_time)
+    return Member(node_id, host, silence_s * 1000, rules.is_overdue(silence_s * 1000, 5))
+
+
+@pytest.mark.parametrize(
+    ("members", "host", "expected"),
+    [
+        # The same run of a machine, whatever else is silent.
+        ([member("a", "pc", 1_000_000, 2), member("b", "pc", 9, 99)], ("pc", 1_000_900), "a"),
+        # The same name, and only one has it.
+        ([member("a", "pc1", 5, 2), member("b", "pc2", 9, 2)], ("pc2", 700), "b"),
+        # Several have it: the one that fell silent, the last of them.
+        ([member("a", "pc", 5, 2), member("b", "pc", 9, 40)], ("pc", 700_000), "b"),
+        ([member("a", "pc", 5, 999), member("b", "pc", 9, 40)], ("pc", 700_000), "b"),
+        # A name nobody has, or none: silence alone.
+        ([member("a", "pc", 5, 2), member("b", "pd", 9, 40)], ("new", 700_000), "b"),
+        ([member("a", "pc", 5, 2), member("b", "pd", 9, 40)], None, "b"),
+        # All are there: perhaps one more.
+        ([member("a", "pc", 5, 2), member("b", "pc", 9, 4)], ("pc", 700_000), None),
+        ([member("a", "pc", 5, 2), member("b", "pc", 9, 4)], None, None),
+    ],
+)
+def test_a_new_boot_continues_who_is_most_like_it(
+    members: list[Member], host: tuple[str, int] | None, expected: str | None
+) -> None:
+    told = None if host is None else Host(hostname=host[0], boot_time=host[1])
+    assert rules.continued(members, told) == expected
+
+
+@pytest.mark.parametrize("node_id", ["n1", "n" * 64, "a.2"])
+def test_a_siblings_id_is_a_node_id(node_id: str) -> None:
+    for number in rules.SIBLING_NUMBERS:
+        assert names.is_node_id(rules.sibling_id(node_id, number))
+    assert len(rules.sibling_name(node_id, "x" * 64, 256)) == 64
+    assert rules.sibling_name("n1", "n1", 2) == "n1.2"

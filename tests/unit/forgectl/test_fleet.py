@@ -89,10 +89,28 @@ def test_a_machine_that_is_normally_off_is_off_not_offline() -> None:
         card("a", status=Status.OFFLINE, facts=named("", ephemeral=True)),
         card("b", status=Status.OFFLINE),
         card("c", facts=named("", ephemeral=True)),
+        card("d", status=Status.DEGRADED, facts=named("", ephemeral=True)),
     )
-    assert [row.status for row in shown.rows(NOW)] == ["off", "offline", "online"]
-    assert fleet.summary(shown.rows(NOW)) == "3 nodes: 1 online, 1 offline, 1 off"
+    assert [row.status for row in shown.rows(NOW)] == ["off", "offline", "online", "off"]
+    assert fleet.summary(shown.rows(NOW)) == "4 nodes: 1 online, 1 offline, 2 off"
     assert fleet.summary([]) == "no nodes yet"
+
+
+def test_what_else_there_is_to_know_stands_in_a_column_of_its_own() -> None:
+    catching_up = {"agent.spool_bytes": 12_300_000}
+    shown = of(
+        card("a", values=catching_up, facts=named("", shares_token_of="b")),
+        card("b", facts=named("", shares_token_of="b")),
+        card("c", values=catching_up, status=Status.OFFLINE),
+    )
+    notes = [row.note for row in shown.rows(NOW)]
+    assert notes == [
+        "shares the token of b, catching up: 12.3 MB left",
+        "shares the token of b",
+        "",
+    ]
+    assert drawn(shown, 200)[0].split()[-1] == "NOTE"
+    assert "NOTE" not in drawn(of(card("a")), 200)[0]
 
 
 def test_strangers_strings_cannot_steer_the_terminal() -> None:

@@ -8,14 +8,14 @@ from aiohttp.test_utils import make_mocked_request
 from forge_collector.http.guard import Guard
 from forge_collector.http.problems import ProblemError
 
-NAMES = ("localhost", "nas", "nas.local", "Fleet.Example.org.")
+NAMES = ("localhost", "nas", "nas.local", "Fleet.Example.org.", "*.wild.example")
 
 
-def refusal(method: str = "GET", **headers: str) -> str | None:
+def refusal(method: str = "GET", *, public_url: str | None = None, **headers: str) -> str | None:
     """Return the code the guard refuses the request with, or None."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        Guard(NAMES).check(make_mocked_request(method, "/", named))
+        Guard(NAMES, public_url).check(make_mocked_request(method, "/", named))
     except ProblemError as problem:
         return problem.code
     return None
@@ -26,6 +26,7 @@ def refusal(method: str = "GET", **headers: str) -> str | None:
     [
         *("localhost", "localhost:8750", "LOCALHOST:8750", "localhost.", "localhost.:8750"),
         *("nas", "nas.local", "NAS.local:80", "fleet.example.org", "fleet.example.org.:443"),
+        *("any.wild.example", "any.wild.example:8750"),
         *("127.0.0.1", "127.0.0.1:8750", "192.168.1.20", "10.0.0.1:80"),
         *("[::1]", "[::1]:8750", "[fe80::1]", "[2001:db8::1]:443", "::1"),
     ],
@@ -40,6 +41,7 @@ def test_our_own_names_and_addresses_are_welcome(host: str) -> None:
         *("", ":", "evil.example", "evil.example:8750", "localhost.evil.example", "nas.evil"),
         *("evil-localhost", "127.0.0.1.evil.example", "127.0.0.1.nip.io", "[evil]", "[::1", "["),
         *("localhost:8750:1", "local host", "localhost/", "256.1.1.1", "0x7f.1", "*"),
+        *("wild.example", "two.levels.wild.example", "any.wild.example.evil", "evil."),
         *("localhost..", "[::1]evil.example", "[::1]x:80", "a" * 5000),
     ],
 )
@@ -105,3 +107,25 @@ def test_a_script_brings_no_cookie_and_needs_none() -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_reading_needs_no_origin(method: str) -> None:
     assert refusal(method, Host="localhost", Cookie=COOKIE) is None
+
+
+PUBLIC = "https://fleet.example.org"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "code"),
+    [
+        ("fleet.example.org", PUBLIC, None),
+        # A proxy that does not keep Host.
+        ("127.0.0.1:8750", PUBLIC, None),
+        ("127.0.0.1:8750", "http://127.0.0.1:8750", None),
+        # The same name without TLS is whoever answers there.
+        ("fleet.example.org", "http://fleet.example.org", "cross_origin"),
+        ("fleet.example.org", "https://fleet.example.org:8443", "cross_origin"),
+        ("fleet.example.org", "https://fleet.example.org.evil.example", "cross_origin"),
+        ("127.0.0.1:8750", "https://other.example.org", "cross_origin"),
+    ],
+)
+def test_the_page_at_the_public_url_is_ours(host: str, origin: str, code: str | None) -> None:
+    headers = {"Host": host, "Origin": origin, "Cookie": COOKIE}
+    assert refusal("POST", public_url=PUBLIC, **headers) == code

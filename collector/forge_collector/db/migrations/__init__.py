@@ -12,7 +12,12 @@ from typing import NamedTuple
 
 import sqlite_utils
 
-from forge_collector.db.migrations import m0001_first_light, m0002_sealed_history
+from forge_collector.db.migrations import (
+    m0001_first_light,
+    m0002_sealed_history,
+    m0003_invites,
+    m0004_siblings,
+)
 
 ApplyToSqlite = Callable[[sqlite_utils.Database], None]
 
@@ -25,4 +30,6 @@ class Migration(NamedTuple):
 ALL: tuple[Migration, ...] = (
     Migration("0001_first_light", m0001_first_light.STATEMENTS),
     Migration("0002_sealed_history", m0002_sealed_history.STATEMENTS),
+    Migration("0003_invites", m0003_invites.STATEMENTS),
+    Migration("0004_siblings", m0004_siblings.STATEMENTS),
 )

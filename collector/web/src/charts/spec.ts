@@ -83,6 +83,11 @@ export const UNITS = {
     axis: (value) => `${plainNumber(value)} °C`,
     least: 5,
   },
+  watts: {
+    figure: orDash((value) => `${plainNumber(value)} W`),
+    axis: (value) => `${plainNumber(value)} W`,
+    least: 10,
+  },
   load: { figure: orDash((value) => value.toFixed(2)), axis: plainNumber, least: 0.5 },
   count: { figure: orDash((value) => count(Math.round(value))), axis: plainNumber, least: 5 },
   span: {

@@ -9,7 +9,8 @@ export type CardMetric =
   | "load.1m"
   | "uptime.s"
   | "net.rx_bytes_per_s"
-  | "net.tx_bytes_per_s";
+  | "net.tx_bytes_per_s"
+  | "agent.spool_bytes";
 
 export function metric(values: Values, name: CardMetric): number | undefined {
   return values.get(name);

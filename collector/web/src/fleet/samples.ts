@@ -15,6 +15,7 @@ export function facts(changes: Partial<CardFacts> = {}): CardFacts {
     agent_version: "0.1.0",
     first_seen: 1_795_000_000_000,
     clock_offset_ms: null,
+    shares_token_of: null,
     ...changes,
   };
 }

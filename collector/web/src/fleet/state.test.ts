@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { applyFrame, asFullFrame, conditionOf, EMPTY_FLEET, SPARKLINE_POINTS } from "./state";
+import {
+  applyFrame,
+  asFullFrame,
+  conditionOf,
+  EMPTY_FLEET,
+  sharersOf,
+  SPARKLINE_POINTS,
+} from "./state";
 import { card, facts, frame } from "./samples";
 
 describe("applying a frame", () => {
@@ -88,5 +95,22 @@ it("calls a silent machine that is normally off, off", () => {
       ],
     }),
   );
-  expect([...fleet.values()].map(conditionOf)).toEqual(["off", "degraded", "offline"]);
+  expect([...fleet.values()].map(conditionOf)).toEqual(["off", "off", "offline"]);
+});
+
+it("knows which machines share a token", () => {
+  const shared = facts({ shares_token_of: "pc" });
+  const fleet = applyFrame(
+    EMPTY_FLEET,
+    frame({
+      nodes: [card("pc", { facts: shared }), card("pc.2", { facts: shared }), card("nas")],
+    }),
+  );
+  const sharers = (id: string) => {
+    const machine = fleet.get(id);
+    return machine && sharersOf(machine, fleet).map((other) => other.id);
+  };
+  expect(sharers("pc")).toEqual(["pc.2"]);
+  expect(sharers("pc.2")).toEqual(["pc"]);
+  expect(sharers("nas")).toEqual([]);
 });

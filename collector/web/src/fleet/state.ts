@@ -5,6 +5,7 @@
  * by identity that nothing changed.
  */
 
+import { catchUpOf, type CatchUp } from "./catch-up";
 import type { Card, CardFacts, FleetFrame, Status, Values } from "../wire/messages";
 
 export const SPARKLINE_POINTS = 30;
@@ -17,6 +18,8 @@ export interface Machine {
   /** CPU in percent, oldest first, the newest SPARKLINE_POINTS. */
   readonly cpu: readonly number[];
   readonly facts: CardFacts;
+  /** null: it has nothing to catch up with. */
+  readonly catchUp: CatchUp | null;
   /** What people call it: its name, or its id where the name is empty. */
   readonly name: string;
   /** What the search looks at, in lower case. */
@@ -62,6 +65,7 @@ function machineFrom(card: Card, known: Machine | undefined): Machine {
     values: card.values,
     cpu: appended(known?.cpu ?? [], card.cpu),
     facts,
+    catchUp: catchUpOf(card, known?.catchUp ?? null),
     name: naming.name,
     searchable: naming.searchable,
     nameKey: naming.nameKey,
@@ -93,6 +97,7 @@ const UNKNOWN_FACTS: CardFacts = {
   agent_version: "",
   first_seen: 0,
   clock_offset_ms: null,
+  shares_token_of: null,
 };
 
 /**
@@ -103,5 +108,14 @@ export const CONDITIONS = ["online", "degraded", "offline", "off"] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
 export function conditionOf(machine: Machine): Condition {
-  return machine.status === "offline" && machine.facts.ephemeral ? "off" : machine.status;
+  return machine.status !== "online" && machine.facts.ephemeral ? "off" : machine.status;
+}
+
+/** The other machines that use the same token, as clones of one disk do. */
+export function sharersOf({ id, facts }: Machine, fleet: Fleet): readonly Machine[] {
+  const origin = facts.shares_token_of;
+  if (origin === null) return [];
+  return [...fleet.values()].filter(
+    (other) => other.id !== id && other.facts.shares_token_of === origin,
+  );
 }

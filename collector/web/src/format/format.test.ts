@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { card, facts, fleetOf } from "../fleet/samples";
-import type { Machine } from "../fleet/state";
+import { card, facts, fleetOf, frame } from "../fleet/samples";
+import { applyFrame, EMPTY_FLEET, type Fleet, type Machine } from "../fleet/state";
 import type { Card } from "../wire/messages";
 import { briefOs } from "./os";
-import { presence } from "./presence";
+import { catchingUp, presence } from "./presence";
 import { clockError, longSpan, moment, span } from "./time";
 import { brief, bytes, bytesPerSecond, memory, percent, plural } from "./units";
 
@@ -103,6 +103,20 @@ describe("presence", () => {
       "off since 14:02 (3 h)",
     );
     expect(presence(machine({ status: "offline", last_seen: 0 }), now)).toBe("never seen yet");
+  });
+
+  it("says what a machine has left to catch up with, and about how long", () => {
+    const left = (bytes: number, at: number, status: Machine["status"] = "online") =>
+      card("a", { status, last_seen: at, values: new Map([["agent.spool_bytes", bytes]]) });
+    const told = (...cards: readonly Card[]) =>
+      cards.reduce((fleet, each) => applyFrame(fleet, frame({ full: false, nodes: [each] })), EMPTY_FLEET);
+    const words = (fleet: Fleet) => [...fleet.values()].map(catchingUp);
+    expect(words(told(left(12.3e6, 0)))).toEqual(["catching up: 12.3 MB left"]);
+    expect(words(told(left(13.8e6, 0), left(12.3e6, 5000)))).toEqual([
+      "catching up: 12.3 MB left, about 41 s",
+    ]);
+    expect(words(told(left(12.3e6, 0, "degraded")))).toEqual([""]);
+    expect(words(told(card("a")))).toEqual([""]);
   });
 });
 

@@ -1,7 +1,9 @@
 /** When a machine was last heard, in words. */
 
+import { secondsLeft } from "../fleet/catch-up";
 import { conditionOf, type Condition, type Machine } from "../fleet/state";
 import { moment, span } from "./time";
+import { bytes } from "./units";
 
 export const CONDITION_NAMES: Readonly<Record<Condition, string>> = {
   online: "Online",
@@ -24,4 +26,13 @@ export function presence(machine: Machine, now: number): string {
     case "off":
       return `off since ${moment(machine.lastSeen, now)} (${span(silence)})`;
   }
+}
+
+/** "catching up: 12.3 MB left, about 40 s"; empty unless the machine is there and does so. */
+export function catchingUp(machine: Machine): string {
+  const { catchUp } = machine;
+  if (machine.status !== "online" || !catchUp) return "";
+  const left = secondsLeft(catchUp);
+  const time = left === null ? "" : `, about ${span(Math.max(1000, left * 1000))}`;
+  return `catching up: ${bytes(catchUp.bytesLeft)} left${time}`;
 }

@@ -10,15 +10,17 @@ interface CopyProps {
   readonly what: string;
 }
 
-/** `children`: the same text, where a part of it is marked up. */
-export function CopyBlock({
-  text,
-  what,
-  children = text,
-}: CopyProps & { readonly children?: ComponentChildren }) {
+interface CopyBlockProps extends CopyProps {
+  /** A long line is broken to be seen whole; it is copied as one. */
+  readonly wraps?: boolean;
+  /** The same text, where a part of it is marked up. */
+  readonly children?: ComponentChildren;
+}
+
+export function CopyBlock({ text, what, wraps, children = text }: CopyBlockProps) {
   const code = useRef<HTMLElement>(null);
   return (
-    <div class="copy-block">
+    <div class={wraps ? "copy-block copy-block-wraps" : "copy-block"}>
       <pre>
         <code ref={code}>{children}</code>
       </pre>

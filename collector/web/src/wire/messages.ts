@@ -9,6 +9,7 @@ import {
   exact,
   list,
   mapping,
+  matching,
   nullable,
   number,
   oneOf,
@@ -41,6 +42,8 @@ export interface CardFacts {
   readonly first_seen: number;
   /** The collector's clock minus the node's; null unless it is large enough to matter. */
   readonly clock_offset_ms: number | null;
+  /** The node whose token several machines use, of which this is one; null: nobody else does. */
+  readonly shares_token_of: string | null;
 }
 
 /** A node as the fleet stream tells it. */
@@ -76,6 +79,7 @@ const readCardFacts = record<CardFacts>({
   agent_version: text,
   first_seen: number,
   clock_offset_ms: nullable(number),
+  shares_token_of: defaulting<string | null>(nullable(exact), null),
 });
 
 const readCard = record<Card>({
@@ -251,6 +255,89 @@ export const readLoginLink: Reader<LoginLink> = record<LoginLink>({
   url: exact,
   role: readHumanRole,
   expires_at: number,
+});
+
+// --- joining ----------------------------------------------------------------------------------
+
+/** For how many machines, for how long, and as which node, if that is settled. */
+export interface InviteRequest {
+  readonly uses: number;
+  readonly expires_in_s: number;
+  readonly node_id: string | null;
+}
+
+export type InviteStatus = "open" | "used_up" | "expired" | "revoked";
+
+/** An invite as it is listed: without its code, which is not kept. */
+export interface Invite {
+  readonly id: string;
+  readonly status: InviteStatus;
+  readonly uses: number;
+  readonly used: number;
+  readonly node_id: string | null;
+  readonly expires_at: number;
+  /** The ids of the machines that joined with it, the newest first. */
+  readonly joined: readonly string[];
+}
+
+const readInvite = record<Invite>({
+  id: exact,
+  status: oneOf("open", "used_up", "expired", "revoked"),
+  uses: number,
+  used: number,
+  node_id: nullable(exact),
+  expires_at: number,
+  joined: defaulting(list(exact), []),
+});
+
+export const readInvites: Reader<{ invites: readonly Invite[] }> = record({
+  invites: list(readInvite),
+});
+
+/** A new invite. This is the only time its join string is shown. */
+export interface MintedInvite {
+  readonly invite: Invite;
+  /** Of letters, digits, "_" and "-": no shell reads anything into it. */
+  readonly join_string: string;
+  /** The collector's address, as the machines that join will call it. */
+  readonly url: string;
+  /** SHA-256 of its authority's certificate, in hex; null where it has none of its own. */
+  readonly ca_fingerprint: string | null;
+}
+
+export const readMintedInvite: Reader<MintedInvite> = record<MintedInvite>({
+  invite: readInvite,
+  join_string: matching(/^[A-Za-z0-9_-]+$/, "a join string"),
+  url: matching(/^https?:\/\/[\x21-\x7e]+$/, "an address"),
+  ca_fingerprint: nullable(matching(/^[0-9a-f]{64}$/, "a fingerprint")),
+});
+
+/** One file of a release of the agent. */
+export interface ReleaseFile {
+  readonly name: string;
+  readonly platform: string;
+  /** "folder": an archive of what gets installed. */
+  readonly kind: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+export interface Release {
+  readonly version: string;
+  readonly files: readonly ReleaseFile[];
+}
+
+export const readRelease: Reader<Release> = record<Release>({
+  version: text,
+  files: list(
+    record<ReleaseFile>({
+      name: exact,
+      platform: exact,
+      kind: exact,
+      size: number,
+      sha256: exact,
+    }),
+  ),
 });
 
 // --- problems ---------------------------------------------------------------------------------

@@ -27,6 +27,14 @@ export const exact: Reader<string> = (value, path) => {
   return value;
 };
 
+/** A string that stays as it is, and has this form. */
+export function matching(form: RegExp, wanted: string): Reader<string> {
+  return (value, path) => {
+    if (typeof value !== "string" || !form.test(value)) throw new Malformed(path, wanted);
+    return value;
+  };
+}
+
 export const number: Reader<number> = (value, path) => {
   if (typeof value !== "number") throw new Malformed(path, "a number");
   return value;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { NODE_ID, readFleetFrame, readProblem } from "./messages";
+import { NODE_ID, readFleetFrame, readMintedInvite, readProblem } from "./messages";
 import { Malformed, parse } from "./read";
 import { plain } from "./text";
 
@@ -33,6 +33,11 @@ describe("reading a frame", () => {
     const [card] = read({ ...FRAME, nodes: [CARD], news: 1 }).nodes;
     expect(card?.cpu).toEqual([]);
     expect(card?.facts).toBeNull();
+  });
+
+  it("takes a card of a collector that does not know of shared tokens yet", () => {
+    const [card] = read(FRAME).nodes;
+    expect(card?.facts?.shares_token_of).toBeNull();
   });
 
   it.each([
@@ -95,4 +100,32 @@ it("knows which ids a node may have", () => {
   for (const id of ["", "-a", ".a", "a b", "ä", "a/b", "a".repeat(65)]) {
     expect(NODE_ID.test(id)).toBe(false);
   }
+});
+
+describe("reading a new invite", () => {
+  const invite = { id: "i", status: "open", uses: 1, used: 0, node_id: null, expires_at: 1 };
+  const minted = {
+    invite,
+    join_string: "forge_join_AQ-_x",
+    url: "http://h:1",
+    ca_fingerprint: null,
+  };
+
+  it("takes what a collector sends", () => {
+    const read = parse(readMintedInvite, JSON.stringify(minted));
+    expect(read.join_string).toBe("forge_join_AQ-_x");
+    expect(read.invite.joined).toEqual([]);
+  });
+
+  it.each([
+    { join_string: "forge_join_x; reboot" },
+    { join_string: "forge_join_x\n" },
+    { join_string: "" },
+    { url: "javascript:alert(1)" },
+    { url: "http://h\nrm -rf" },
+    { ca_fingerprint: "ab" },
+  ])("refuses what could do harm in a line: %j", (changes) => {
+    const odd = JSON.stringify({ ...minted, ...changes });
+    expect(() => parse(readMintedInvite, odd)).toThrow(Malformed);
+  });
 });

@@ -9,6 +9,7 @@ import { Failure, useAction } from "../../ui/action";
 import { CopyBlock } from "../../ui/copy";
 import { useLoaded } from "../../ui/load";
 import type { HumanRole, LoginLink, Session } from "../../wire/messages";
+import { Invites } from "./invites";
 import { Revoke } from "./revoke";
 import { TokenList } from "./token-list";
 
@@ -17,6 +18,7 @@ export function AccessView() {
     <div class="access">
       <h1>Access</h1>
       <LoginLinks />
+      <Invites />
       <Tokens />
       <Sessions />
     </div>

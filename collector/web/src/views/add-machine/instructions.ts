@@ -9,6 +9,9 @@ export const PLATFORM_NAMES: Readonly<Record<Platform, string>> = {
   windows: "Windows",
 };
 
+/** What lets a collector be reached by others; it says the rest itself. */
+export const LISTEN_TO_OTHERS = "--host 0.0.0.0 --tls auto";
+
 export interface Step {
   readonly title: string;
   readonly text: string;

@@ -5,7 +5,7 @@ import { now } from "../../clock";
 import { metric } from "../../fleet/metric";
 import { conditionOf, type Machine } from "../../fleet/state";
 import { briefOs } from "../../format/os";
-import { CONDITION_NAMES, presence } from "../../format/presence";
+import { catchingUp, CONDITION_NAMES, presence } from "../../format/presence";
 import { clockError } from "../../format/time";
 import { brief, bytesPerSecond, memory, percent, plural } from "../../format/units";
 import { nodeAddress } from "../../route";
@@ -48,6 +48,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
           <Untrusted text={machine.name} />
         </a>
         <ClockFlag offsetMs={facts.clock_offset_ms} />
+        <TokenFlag origin={facts.shares_token_of} />
         <Tags tags={facts.tags} />
       </header>
       <p class="card-facts">
@@ -62,7 +63,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
         <span class="card-presence">
           <Presence machine={machine} />
         </span>
-        {condition === "online" && <Traffic machine={machine} />}
+        {condition === "online" && !machine.catchUp && <Traffic machine={machine} />}
       </footer>
       <Sparkline points={machine.cpu} />
     </div>
@@ -71,7 +72,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
 
 /** Alone in reading the clock, so that a second changes this text and nothing else. */
 export function Presence({ machine }: { readonly machine: Machine }) {
-  return <>{presence(machine, now.value)}</>;
+  return <>{catchingUp(machine) || presence(machine, now.value)}</>;
 }
 
 export function ClockFlag({ offsetMs }: { readonly offsetMs: number | null }) {
@@ -80,6 +81,18 @@ export function ClockFlag({ offsetMs }: { readonly offsetMs: number | null }) {
   return (
     <span class="flag" title={words}>
       <Icon name="clock" />
+      <span class="flag-words">{words}</span>
+    </span>
+  );
+}
+
+/** Two machines at least push with one token, as clones of one disk do. */
+export function TokenFlag({ origin }: { readonly origin: string | null }) {
+  if (origin === null) return null;
+  const words = "shares its token";
+  return (
+    <span class="flag" title={`${words}: several machines use that of ${origin}`}>
+      <Icon name="copy" />
       <span class="flag-words">{words}</span>
     </span>
   );
@@ -140,9 +153,10 @@ export function described(machine: Machine): string {
   )
     .filter(([, name]) => metric(values, name) !== undefined)
     .map(([label, name]) => `${label} ${percent(metric(values, name))}`);
-  const condition = CONDITION_NAMES[conditionOf(machine)];
-  const last = machine.status === "offline" && figures.length > 0 ? ["last figures:"] : [];
-  return [`${machine.name}: ${condition}`, [...last, ...figures].join(" ")]
+  const condition = conditionOf(machine);
+  const last = condition === "online" || condition === "degraded" || figures.length === 0 ? [] : ["last figures:"];
+  const flags = machine.facts.shares_token_of === null ? [] : ["shares its token"];
+  return [`${machine.name}: ${CONDITION_NAMES[condition]}`, ...flags, [...last, ...figures].join(" ")]
     .filter(Boolean)
     .join(", ");
 }

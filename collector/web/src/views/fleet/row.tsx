@@ -6,7 +6,7 @@ import { metric } from "../../fleet/metric";
 import { naturalDirection, type FleetQuery, type SortKey } from "../../fleet/query";
 import { conditionOf, type Machine } from "../../fleet/state";
 import { briefOs } from "../../format/os";
-import { CONDITION_NAMES, presence } from "../../format/presence";
+import { catchingUp, CONDITION_NAMES, presence } from "../../format/presence";
 import { exactMoment, longSpan, span } from "../../format/time";
 import { bytesPerSecond, percent } from "../../format/units";
 import { nodeAddress } from "../../route";
@@ -14,7 +14,7 @@ import { Icon, StatusGlyph } from "../../ui/icons";
 import { Bar } from "../../ui/meter";
 import { Sparkline } from "../../ui/sparkline";
 import { Untrusted } from "../../ui/untrusted";
-import { ClockFlag, described, Tags } from "./card";
+import { ClockFlag, described, Tags, TokenFlag } from "./card";
 
 export const ROW_HEIGHT = 34;
 
@@ -119,6 +119,7 @@ export const Row = memo(function Row({ machine, index, tabIndex }: RowProps) {
           <Untrusted text={machine.name} />
         </a>
         <ClockFlag offsetMs={facts.clock_offset_ms} />
+        <TokenFlag origin={facts.shares_token_of} />
         <Tags tags={facts.tags} />
       </span>
       <span class="cell cell-os" role="cell">
@@ -168,6 +169,14 @@ function Share({ name, pct }: { readonly name: string; readonly pct: number | un
 
 function Silence({ machine }: { readonly machine: Machine }) {
   if (machine.lastSeen <= 0) return <>never</>;
+  const catching = catchingUp(machine);
+  if (catching) {
+    return (
+      <span title={catching} aria-label={catching}>
+        <Icon name="restart" /> catching up
+      </span>
+    );
+  }
   return (
     <span aria-label={presence(machine, now.value)}>{span(now.value - machine.lastSeen)} ago</span>
   );

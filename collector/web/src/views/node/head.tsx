@@ -9,7 +9,7 @@ import { FLEET } from "../../route";
 import { isAdmin } from "../../session";
 import { Icon, StatusGlyph } from "../../ui/icons";
 import { Untrusted } from "../../ui/untrusted";
-import { ClockFlag, machineInWords, Presence, Tags } from "../fleet/card";
+import { ClockFlag, machineInWords, Presence, Tags, TokenFlag } from "../fleet/card";
 import type { Neighbours } from "./neighbours";
 
 interface NodeHeadProps {
@@ -51,6 +51,7 @@ export function NodeHead({ machine, neighbours, addressOf, onEdit, onForget }: N
           </span>
         </p>
         <ClockFlag offsetMs={machine.facts.clock_offset_ms} />
+        <TokenFlag origin={machine.facts.shares_token_of} />
         <Tags tags={machine.facts.tags} />
       </div>
       <p class="node-words">

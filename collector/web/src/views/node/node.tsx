@@ -19,6 +19,7 @@ import { EditMachine } from "./edit";
 import { ForgetMachine } from "./forget";
 import { NodeHead } from "./head";
 import { neighboursOf } from "./neighbours";
+import { SharedToken } from "./shared-token";
 import { ChartSkeletons } from "./states";
 import { MachineTokens } from "./tokens";
 import { usePast } from "./use-past";
@@ -112,6 +113,7 @@ function KnownMachine({ fleet, machine, params, usual, isHome }: KnownMachinePro
           setDialog("forget");
         }}
       />
+      <SharedToken machine={machine} fleet={fleet} />
       <Suspense fallback={<ChartSkeletons />}>
         <Dashboard machine={machine} past={past} range={range} usual={usual} onRange={setRange} />
       </Suspense>

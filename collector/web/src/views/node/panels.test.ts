@@ -21,8 +21,13 @@ const timeline = snapshots([0], {
   "disk.read_bytes_per_s/sda": [1],
   "disk.reads_per_s/sda": [1],
   "agent.spool_bytes": [0],
-  "gpu.mem_bytes/0": [5],
-  "gpu.mem_bytes/1": [6],
+  "gpu.pct/RTX": [40],
+  "gpu.mem_used_bytes/RTX": [5e9],
+  "gpu.mem_total_bytes/RTX": [8e9],
+  "gpu.celsius/RTX": [60],
+  "gpu.watts/RTX": [120],
+  "npu.mem_bytes/0": [5],
+  "npu.mem_bytes/1": [6],
 });
 
 describe("the charts of a machine", () => {
@@ -34,13 +39,14 @@ describe("the charts of a machine", () => {
       ["Memory", ["memory"]],
       ["Network", ["net-eth0", "net-wg0"]],
       ["Disks", ["file-systems", "disk-sda", "operations-sda"]],
-      ["Other", ["other-gpu.mem_bytes"]],
+      ["Graphics", ["gpu.pct", "gpu.mem_used_bytes", "gpu.celsius", "gpu.watts"]],
+      ["Other", ["other-npu.mem_bytes"]],
     ]);
   });
 
   it("show what a newer agent sends by its name, in the unit it ends with", () => {
     const other = sections.at(-1)?.charts[0];
-    expect(other).toMatchObject({ title: "", subject: "gpu.mem_bytes", unit: "bytes" });
+    expect(other).toMatchObject({ title: "", subject: "npu.mem_bytes", unit: "bytes" });
     expect(other?.lines.map(({ label }) => label)).toEqual(["0", "1"]);
   });
 

@@ -47,6 +47,11 @@ const PLACED = new Set([
   "temp.celsius",
   "battery.pct",
   "battery.on_ac",
+  "gpu.pct",
+  "gpu.mem_total_bytes",
+  "gpu.mem_used_bytes",
+  "gpu.celsius",
+  "gpu.watts",
   "proc.count",
   "uptime.s",
   "agent.spool_bytes",
@@ -64,6 +69,7 @@ export function sectionsOf(timeline: Timeline, cores: number): readonly Section[
     { title: "Memory", charts: [...memory(timeline), ...processes(timeline)] },
     { title: "Network", charts: interfaces(keys) },
     { title: "Disks", charts: [...fileSystems(timeline, keys), ...disks(keys)] },
+    { title: "Graphics", charts: graphics(timeline, keys) },
     { title: "Sensors", charts: [...temperatures(timeline, keys), ...battery(timeline)] },
     { title: "Agent", charts: agent(timeline) },
     { title: "Other", charts: others(timeline, keys) },
@@ -229,6 +235,23 @@ function fileSystems(timeline: Timeline, keys: readonly string[]): ChartSpec[] {
   ];
 }
 
+/** A line for each card in each chart. */
+function graphics(timeline: Timeline, keys: readonly string[]): ChartSpec[] {
+  const charts = [
+    { metric: "gpu.pct", title: "GPU", unit: "percent", scale: "whole" },
+    { metric: "gpu.mem_used_bytes", title: "GPU memory", unit: "memory", scale: "free" },
+    { metric: "gpu.celsius", title: "GPU temperature", unit: "celsius", scale: "level" },
+    { metric: "gpu.watts", title: "GPU power", unit: "watts", scale: "free" },
+  ] as const;
+  return charts.flatMap(({ metric, title, unit, scale }): ChartSpec[] => {
+    const all = instanceKeys(keys, metric);
+    if (all.length === 0) return [];
+    const lines = categories(highest(timeline, all));
+    const more = Math.max(0, all.length - MOST_LINES);
+    return [{ id: metric, title, unit, shape: "lines", scale, ...lines, more }];
+  });
+}
+
 function temperatures(timeline: Timeline, keys: readonly string[]): ChartSpec[] {
   const all = instanceKeys(keys, "temp.celsius");
   if (all.length === 0) return [];
@@ -306,6 +329,7 @@ const UNIT_ENDINGS: readonly (readonly [ending: string, unit: Unit])[] = [
   ["_bytes", "bytes"],
   ["pct", "percent"],
   ["celsius", "celsius"],
+  ["watts", "watts"],
   [".s", "span"],
 ];
 

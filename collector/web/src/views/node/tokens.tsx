@@ -20,7 +20,7 @@ export function MachineTokens({ nodeId }: { readonly nodeId: string }) {
             setMinting(true);
           }}
         >
-          Mint another
+          Set up again
         </button>
       </header>
       <TokenList

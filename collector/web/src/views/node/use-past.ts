@@ -32,6 +32,9 @@ export interface Past {
 const BEFORE_MS = 20_000;
 /** Averages are made anew by the collector at least this often, and no more often. */
 const RENEW_MS = 60_000;
+/** While a machine replays what it measured offline, the past fills in. */
+const FILLING_MS = 15_000;
+const FILLING_BYTES = 64 * 1024;
 /** Where there is no live stream, and after a failure. */
 const POLL_MS = 10_000;
 /** Waiting points beyond this are the collector's to tell. */
@@ -45,6 +48,10 @@ interface Holding {
   latest: Values | null;
   watch: WatchState | "none";
   waiting: Point[];
+  /** What the machine has not replayed yet, in bytes. */
+  unreplayed: number;
+  /** Something was replayed that is not drawn yet. */
+  isStale: boolean;
   /** By performance.now(). */
   drawnAt: number;
   loadedAt: number;
@@ -62,6 +69,8 @@ export function usePast(id: string, range: Range): Past {
     latest: null,
     watch: "none",
     waiting: [],
+    unreplayed: 0,
+    isStale: false,
     drawnAt: -Infinity,
     loadedAt: -Infinity,
     turn: 0,
@@ -113,6 +122,9 @@ export function usePast(id: string, range: Range): Past {
       (point) => {
         holding.latest = point.values;
         holding.waiting.push(point);
+        const unreplayed = point.values.get("agent.spool_bytes") ?? 0;
+        if (unreplayed < holding.unreplayed) holding.isStale = true;
+        holding.unreplayed = unreplayed;
       },
       (state) => {
         holding.watch = state;
@@ -149,6 +161,11 @@ function tick(holding: Holding, range: Range, load: () => void, redraw: () => vo
   if (document.visibilityState === "hidden") return;
   const sinceLoaded = performance.now() - holding.loadedAt;
   if (holding.failure && !holding.isFetching && sinceLoaded > POLL_MS) load();
+  const hasFilled = holding.unreplayed < FILLING_BYTES || sinceLoaded > FILLING_MS;
+  if (holding.isStale && hasFilled && !holding.isFetching) {
+    holding.isStale = false;
+    load();
+  }
   if (range.kind === "span" || !timeline) {
     holding.waiting = [];
     redraw();

@@ -1,0 +1,52 @@
+import { expect, it } from "vitest";
+import { applyFrame, EMPTY_FLEET, type Fleet } from "../../fleet/state";
+import type { Invite } from "../../wire/messages";
+import { arrivals, withNews } from "./arrivals";
+
+const INVITE: Invite = {
+  id: "i",
+  status: "open",
+  uses: 3,
+  used: 0,
+  node_id: null,
+  expires_at: 1,
+  joined: [],
+};
+
+function fleetOf(lastSeen: Readonly<Record<string, number>>): Fleet {
+  const nodes = Object.entries(lastSeen).map(([id, last_seen]) => ({
+    id,
+    status: "online" as const,
+    last_seen,
+    values: new Map<string, number>(),
+    cpu: [],
+    facts: null,
+  }));
+  return applyFrame(EMPTY_FLEET, { full: true, now: 9, nodes, gone: [] });
+}
+
+it("tells who joined and who was heard, in the order they came", () => {
+  const joined = withNews(new Map(), { ...INVITE, joined: ["b", "a"] }, EMPTY_FLEET);
+  expect(arrivals(joined, fleetOf({ b: 5, other: 5 }))).toEqual([
+    { id: "a", here: false },
+    { id: "b", here: true },
+  ]);
+});
+
+it("has a new machine here that pushed before it was seen to have joined", () => {
+  const fleet = fleetOf({ a: 5 });
+  const joined = withNews(new Map(), { ...INVITE, joined: ["a"] }, fleet);
+  expect(arrivals(joined, fleet)).toEqual([{ id: "a", here: true }]);
+});
+
+it("takes what a node pushed before it was set up again for no news", () => {
+  const again = { ...INVITE, uses: 1, node_id: "a", joined: ["a"] };
+  const joined = withNews(new Map(), again, fleetOf({ a: 5 }));
+  expect(arrivals(joined, fleetOf({ a: 5 }))).toEqual([{ id: "a", here: false }]);
+  expect(arrivals(joined, fleetOf({ a: 6 }))).toEqual([{ id: "a", here: true }]);
+});
+
+it("stays what it is while there is no news", () => {
+  const joined = withNews(new Map(), { ...INVITE, joined: ["a"] }, null);
+  expect(withNews(joined, { ...INVITE, joined: ["a"] }, null)).toBe(joined);
+});

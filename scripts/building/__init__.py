@@ -1,0 +1,1 @@
+"""Builds the agent as programs that need no Python: scripts/build-agent."""

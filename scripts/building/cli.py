@@ -1,0 +1,121 @@
+"""scripts/build-agent: the agent as programs that need no Python."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from forge_shared import __version__, releases, signatures
+from scripts.building import archives, program
+from scripts.releasing import folder as described
+
+_CHECKSUMS: Final = "SHA256SUMS"
+# What is sent along, pasted and fetched over slow lines.
+_MOST_BYTES: Final = 15 * 1_000_000
+
+
+@click.command()
+@click.option(
+    "--out",
+    default=program.ROOT / "dist",
+    show_default="dist of the checkout",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the builds go.",
+)
+@click.option(
+    "--release-keys",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Public keys, one a line: whose releases the program takes.",
+)
+@click.option("--check-reproducible", is_flag=True, help="Build twice, and compare.")
+def main(out: Path, release_keys: Path | None, *, check_reproducible: bool) -> None:
+    """Build a single file to carry and to try, a folder for the service, the folder's archive,
+    SHA256SUMS, and release.json, by which a collector hands them out."""
+    if release_keys is not None:
+        _check_keys(release_keys)
+    with tempfile.TemporaryDirectory(prefix="forge-build-") as work:
+        files = _build(Path(work) / "first", release_keys)
+        if check_reproducible:
+            _compare(files, _build(Path(work) / "second", release_keys))
+        _put(files, out)
+    described.describe(out, version=__version__, now_ms=int(time.time() * 1000))
+    for path in files:
+        here = out / path.name
+        size = sum(leaf.stat().st_size for leaf in _leaves([here]))
+        click.echo(f"{size / 1e6:6.2f} MB  {here}")
+
+
+def _build(work: Path, release_keys: Path | None) -> list[Path]:
+    """Build everything below ``work``; return what belongs to a release, and the folder."""
+    work.mkdir()
+    _say(f"Building the agent {__version__} for {program.platform_name()} (half a minute)")
+    built = program.build(work, release_keys)
+    for each in (built.single, built.program):
+        program.check_it_starts(each)
+    size = built.single.stat().st_size
+    if size > _MOST_BYTES:
+        raise click.ClickException(
+            f"{built.single.name} has {size / 1e6:.1f} MB, and {_MOST_BYTES / 1e6:.0f} MB is the"
+            f" most: look what came in, with `pyi-archive_viewer -l`, and leave out what is not"
+            f" needed in {program.SPEC.relative_to(program.ROOT)}"
+        )
+    needed = program.glibc_needed(built.folder)
+    if needed is not None:
+        _say(f"It runs where glibc is {needed} or newer")
+    name = releases.file_name(__version__, program.platform_name(), releases.FOLDER)
+    archive = work / name
+    archives.pack(built.folder, archive, program.source_date())
+    sums = work / _CHECKSUMS
+    archives.write_checksums([built.single, archive], sums)
+    return [built.single, archive, sums, built.folder]
+
+
+def _compare(first: list[Path], second: list[Path]) -> None:
+    """Say what is the same; raises ClickException when something is not."""
+    differ = []
+    for one, other in zip(_leaves(first), _leaves(second), strict=True):
+        if archives.sha256(one) != archives.sha256(other):
+            differ.append(one.name)
+    if differ:
+        raise click.ClickException(f"two builds differ in: {', '.join(sorted(set(differ)))}")
+    _say("Two builds are the same, byte for byte")
+
+
+def _leaves(paths: list[Path]) -> list[Path]:
+    """Return the files themselves, and those of the folders, in one order."""
+    return [
+        leaf
+        for path in paths
+        for leaf in ([path] if path.is_file() else sorted(path.rglob("*")))
+        if leaf.is_file()
+    ]
+
+
+def _put(files: list[Path], out: Path) -> None:
+    """Move the builds to where they are wanted, in place of earlier ones."""
+    out.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        target = out / path.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        target.unlink(missing_ok=True)
+        shutil.move(path, target)
+
+
+def _check_keys(path: Path) -> None:
+    """Refuse a file that would make a program which takes no release."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys or not all(signatures.is_key(key) for key in keys):
+        raise click.ClickException(
+            f"{path} must hold public keys, one a line, as `scripts/release keygen` prints them"
+        )
+
+
+def _say(what: str) -> None:
+    click.secho(f"→ {what}", err=True, dim=True)

@@ -1,0 +1,75 @@
+"""The programs that people get: they start anywhere, and every command is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from forge_shared import __version__
+from tests.frozen.building import Frozen
+from tests.frozen.running import ended
+
+pytestmark = pytest.mark.usefixtures("frozen")
+
+
+def test_it_starts_without_an_environment(program: Path) -> None:
+    said = ended(program, "--version")
+    assert (said.returncode, said.stdout.split()) == (0, ["forge-agent", __version__])
+
+
+def test_the_processors_name(program: Path) -> None:
+    """py-cpuinfo asks in a process of multiprocessing, which is the frozen program once more."""
+    said = ended(program, "cpu-model")
+    assert said.returncode == 0, said.stderr
+    assert len(said.stdout.strip()) > 3
+    assert len(said.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "join", "install", "uninstall", "status", "doctor", "update", "launch"]
+)
+def test_every_command_is_there(frozen: Frozen, command: str) -> None:
+    said = ended(frozen.folder, command, "--help")
+    assert said.returncode == 0
+    assert f"forge-agent {command}" in said.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["doctor"], ["update", "--check"], ["join", "nonsense"]]
+)
+def test_a_command_that_cannot_work_says_so(
+    frozen: Frozen, tmp_path: Path, command: list[str]
+) -> None:
+    """With modules missing they would end in a traceback."""
+    config = tmp_path / "agent.toml"
+    config.touch(mode=0o600)
+    said = ended(frozen.folder, *command, "--config", str(config), HOME=str(tmp_path))
+    assert said.returncode in {1, 2}
+    assert "Traceback" not in said.stdout + said.stderr
+    assert (said.stdout + said.stderr).strip()
+
+
+def test_a_single_file_is_not_installed(frozen: Frozen, tmp_path: Path) -> None:
+    said = ended(frozen.single, "install", "--user", HOME=str(tmp_path))
+    assert said.returncode == 1
+    assert "folder" in said.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_single_file_is_small(frozen: Frozen) -> None:
+    assert frozen.single.stat().st_size <= 15_000_000
+
+
+def test_checksums_and_archive(frozen: Frozen, tmp_path: Path) -> None:
+    lines = (frozen.out / "SHA256SUMS").read_text().splitlines()
+    sums = {name: told for told, name in (line.split("  ") for line in lines)}
+    assert len(sums) == 2
+    for name, told in sums.items():
+        assert hashlib.sha256((frozen.out / name).read_bytes()).hexdigest() == told
+    (archive,) = (frozen.out / name for name in sums if name.endswith((".tar.gz", ".zip")))
+    shutil.unpack_archive(archive, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["forge-agent"]
+    assert ended(tmp_path / "forge-agent" / frozen.folder.name, "--version").returncode == 0
