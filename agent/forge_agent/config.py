@@ -94,7 +94,7 @@ def load(
     *,
     flags: Mapping[str, str | None],
     environ: Mapping[str, str],
-    folder: Path,
+    folder: Path | None,
     config_file: Path | None = None,
     token_file: Path | None = None,
     needed: Collection[str] = (NODE_ID, CENTRAL_URL, BEARER_TOKEN),
@@ -102,8 +102,9 @@ def load(
     """Put the settings together; raises SettingsError.
 
     ``flags``: by the names in SETTINGS, None where not given. ``folder``: where `.env` is looked
-    for. ``config_file``: one the user named, which must exist; otherwise the usual place is tried.
-    ``needed``: what must be there; a command that does without the rest finds it empty.
+    for, None: nowhere. ``config_file``: one the user named, which must exist; otherwise the usual
+    place is tried. ``needed``: what must be there; a command that does without the rest finds it
+    empty.
     """
     problems: list[str] = []
     warnings: list[str] = []
@@ -113,7 +114,7 @@ def load(
     found: dict[str, str] = {}
     for source in (
         _from_toml(config_file, problems, warnings),
-        _from_dotenv(folder / ".env", problems, warnings),
+        {} if folder is None else _from_dotenv(folder / ".env", problems, warnings),
         environ,
         given,
     ):

@@ -23,9 +23,9 @@ def settle(state_dir: Path, node_id: str, log: Log) -> None:
         aside = _free(state_dir / f"spool-of-{owner}")
         spool.rename(aside)
         log.event("spool_set_aside", owner=owner, folder=aside.name)
-        own = state_dir / f"spool-of-{node_id}"
-        if own.is_dir():
-            own.rename(spool)
+    own = state_dir / f"spool-of-{node_id}"
+    if own.is_dir() and not spool.exists():
+        own.rename(spool)
     if _owner(spool) is None:
         _claim(spool, node_id)
 

@@ -298,10 +298,11 @@ def _of_disk(error: OSError, program_dir: Path) -> UpdateError:
 
 def _wanted(given: argparse.Namespace) -> Wanted:
     needed = () if given.source is not None else (config.CENTRAL_URL,)
+    # No `.env`: root may stand in anybody's folder, who must not choose whose releases to take.
     settings = config.load(
         flags={},
         environ=os.environ,
-        folder=Path.cwd(),
+        folder=None,
         config_file=given.config,
         needed=needed,
     )
@@ -367,7 +368,9 @@ def _as_its_owner(program_dir: Path) -> Path:
     owner = program_dir.parent.stat()
     if owner.st_uid == 0:
         return program_dir
-    os.chdir(program_dir)
+    folder = os.open(program_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    os.fchdir(folder)
+    os.close(folder)
     os.setgroups([])
     os.setgid(owner.st_gid)
     os.setuid(owner.st_uid)

@@ -106,28 +106,30 @@ class Judge:
         self._probes_answered = self._probes_answered + 1 if answered else 0
 
     def _unpushed(self, status: Status, now_s: float) -> Verdict:
-        reason = self._failure(status, now_s) if self._was_accepted else ""
-        if reason:
+        if reason := self._failure(status, now_s):
             return self._failed(reason)
         # A collector that cannot be reached is nobody's failure: there is all the time.
         return Verdict.LASTING if self._lasts(now_s) else Verdict.WAIT
 
     def _failure(self, status: Status, now_s: float) -> str:
         """Return what is this version's fault, nothing if it may be anybody's."""
-        if status.connection == "refused":
-            return f"the collector refuses it: {status.reason}"
-        if status.reason.startswith(FAULT):
-            return status.reason
         offline = status.connection == "offline"
-        self._trying_s = None if offline else self._trying_s or now_s
-        if self._trying_s is not None and now_s - self._trying_s > self._patience.push_s:
-            return "it does not come to push"
+        fault = status.reason.startswith(FAULT)
         # An answer that is not to its liking is the collector's, or a proxy's.
-        self._cut_off = offline and not status.reason[:3].isdigit()
+        self._cut_off = offline and not fault and not status.reason[:3].isdigit()
         if not self._cut_off:
             self._probes_answered = 0
         if self._probes_answered >= PROBES:
             return f"it cannot reach the collector, which answers the launcher: {status.reason}"
+        if not self._was_accepted:
+            return ""
+        if status.connection == "refused":
+            return f"the collector refuses it: {status.reason}"
+        if fault:
+            return status.reason
+        self._trying_s = None if offline else self._trying_s or now_s
+        if self._trying_s is not None and now_s - self._trying_s > self._patience.push_s:
+            return "it does not come to push"
         return ""
 
     def _lasts(self, now_s: float) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from forge_shared import __version__
-from forge_shared.messages import Host
+from forge_shared.messages import Host, Snapshot
 from tests.integration.agent.conftest import StartAgent
 from tests.integration.agent.fake_collector import FakeCollector, status
 from tests.integration.agent.running import TOKEN, RunningAgent
@@ -142,3 +142,22 @@ def test_a_terminal_shows_each_push(
     assert re.search(pattern, shown, re.MULTILINE), shown
     assert "offline: 500 \N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}evil" in shown
     assert "\x1b" not in shown
+
+
+def test_a_boot_that_another_pushes_as_is_left_to_it(
+    collector: FakeCollector, start_agent: StartAgent
+) -> None:
+    """As after a copy of a machine's memory, or a way back to an older state of it."""
+    first = start_agent("--interval", "1").pushed(1)[0].snapshots[0]
+    for seq in range(1, 100):
+        collector.stored[first.boot_id, seq] = first
+
+    def of_another_boot() -> list[Snapshot]:
+        found = [push.snapshots[0] for push in list(collector.pushes) if push.snapshots]
+        return [snapshot for snapshot in found if snapshot.boot_id != first.boot_id]
+
+    wait_for(lambda: bool(of_another_boot()), "the agent to begin a new boot")
+    anew = of_another_boot()[0]
+    assert anew.seq == 0
+    assert anew.host is not None  # a boot tells the facts itself
+    assert len(collector.pushes) == 1 + 3 + 1

@@ -368,6 +368,15 @@ def test_exit_codes_and_sentences(program_dir: Path, folder: Path, keys: KeyPair
     assert "CENTRAL_URL is missing" in nowhere.stderr
 
 
+def test_the_folder_it_is_run_in_has_no_say(program_dir: Path, folder: Path, keys: KeyPair) -> None:
+    """An administrator may stand in a folder that others can write."""
+    make_release(folder, "0.2.0", keys)
+    (program_dir / ".env").write_text(f"FORGE_RELEASE_KEYS={keys.public}\n")
+    refused = update(program_dir, "--from", str(folder), keys="")
+    assert refused.returncode == 2
+    assert "No key is known" in refused.stderr
+
+
 def test_a_python_package_says_how_it_is_updated(
     tmp_path: Path, folder: Path, keys: KeyPair
 ) -> None:
@@ -401,3 +410,19 @@ def test_root_becomes_the_service_before_it_touches_what_is_the_services(
     made = [path for path in program_dir.rglob("*") if "launcher" not in path.parts]
     assert {path.lstat().st_uid for path in made} == {service}
     assert installed.load(program_dir).trial == Trial("0.2.0")
+
+
+def test_root_follows_no_link_that_the_service_has_made(
+    tmp_path: Path, folder: Path, keys: KeyPair
+) -> None:
+    make_release(folder, "0.2.0", keys)
+    elsewhere = make_program_dir(tmp_path / "elsewhere")
+    program_dir = tmp_path / "state" / "program"
+    program_dir.parent.mkdir()
+    program_dir.symlink_to(elsewhere)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(program_dir.parent, 65_534, -1)
+    done = update(program_dir, "--from", str(folder), keys=keys.public)
+    told = f"forge-agent: {program_dir}: Not a directory.\n"
+    assert (done.returncode, done.stderr) == ((1, told) if is_root else (0, ""))

@@ -64,6 +64,13 @@ def test_it_is_taken_up_again_when_the_id_comes_back(state: State) -> None:
     assert state.started_as("n2") == [b"of n2"]
 
 
+def test_it_is_taken_up_when_an_agent_died_in_between(state: State) -> None:
+    state.started_as("n1", b"of n1")
+    state.started_as("n2", b"of n2")
+    (state.folder / "spool").rename(state.folder / "spool-of-n2")
+    assert state.started_as("n1") == [b"of n1"]
+
+
 def test_a_spool_that_does_not_say_whose_it_is_is_the_first_nodes(state: State) -> None:
     spool = Spool(state.folder / "spool", LIMIT_BYTES, state.log)  # as an older agent left it
     spool.append(b"old\n")
@@ -81,7 +88,7 @@ def test_what_is_no_id_is_no_owner_and_no_path(state: State, damaged: bytes) -> 
 
 
 def test_nothing_that_was_set_aside_before_is_lost(state: State) -> None:
-    (state.folder / "spool-of-n1").mkdir()
     state.started_as("n1", b"1")
+    (state.folder / "spool-of-n1").mkdir()
     state.started_as("n2")
     assert state.set_aside() == [("n1", "spool-of-n1~2")]

@@ -87,7 +87,9 @@ def place_replayed(
         if not is_rival and not nodes.hear(tx, home_id, receipt.received_at, receipt.heard_ms):
             _first(tx, home_id, receipt)
     owners = {boot_id: _owner(tx, node_id, boot_id) or home_id for boot_id in boot_ids}
-    places = {boot_id: Place(owner, _pushed_as(owner, node_id)) for boot_id, owner in owners.items()}
+    places = {
+        boot_id: Place(owner, _pushed_as(owner, node_id)) for boot_id, owner in owners.items()
+    }
     return Place(home_id, is_rival=is_rival), places
 
 

@@ -108,9 +108,10 @@ def probed(judge: Judge, found: Status, answers: list[bool]) -> Verdict:
     return verdict
 
 
-def test_one_that_cannot_reach_a_collector_that_answers_fails() -> None:
+@pytest.mark.parametrize("was_accepted", [True, False])
+def test_one_that_cannot_reach_a_collector_that_answers_fails(*, was_accepted: bool) -> None:
     cut_off = status(connection="offline", reason="no TLS with it")
-    judged = judge()
+    judged = judge(was_accepted=was_accepted)
     assert probed(judged, cut_off, [True] * trial.PROBES) is Verdict.FAILED
     assert "which answers the launcher: no TLS with it" in judged.reason
     # In a row: one that comes and goes is the network's.
