@@ -13,6 +13,7 @@ import ssl
 from contextlib import closing
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from forge_agent import private_files
 from forge_agent.transport import Connection, TransportError
@@ -38,7 +39,7 @@ def settle(url: str, fingerprint: bytes, folder: Path) -> Path:
 
     Raises UnreachableError or UntrustedError, or OSError when the file cannot be written.
     """
-    if not url.startswith("https:"):
+    if urlsplit(url).scheme != "https":
         raise UntrustedError(f"{url} is without TLS: nobody can prove there who they are.")
     certificate = _fetched(url)
     shown = None if certificate is None else hashlib.sha256(certificate).digest()

@@ -187,7 +187,10 @@ class Examination:
         except HandshakeError as error:
             raise FailedError(f"{error}.") from None
         except OSError as error:
-            raise FailedError(f"the handshake failed ({error.strerror or error}).") from None
+            raise FailedError(
+                f"the handshake failed ({error.strerror or error}): look for what is in between, a"
+                " proxy or a firewall that takes TLS apart."
+            ) from None
         expires_at_s = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
         left_s = expires_at_s - time.time()
         until = time.strftime("%Y-%m-%d", time.gmtime(expires_at_s))
@@ -219,7 +222,10 @@ class Examination:
             raise FailedError(f"the collector does not know it (revoked, or of another): {renew}.")
         body = _parsed(reply.body)
         if reply.status != 200:
-            raise FailedError(f"the collector answers {reply.status}: {body.get('detail', '')}")
+            raise FailedError(
+                f"the collector answers {reply.status} ({body.get('detail', 'without a reason')}):"
+                " try again in a moment; if it goes on so, its log says why."
+            )
         role, node_id = body.get("role"), body.get("node_id")
         if role != "node":
             raise FailedError(f"it is a {role}'s and no node's: {renew}.")
@@ -319,7 +325,10 @@ class Examination:
         try:
             return connection.get(path, {**_AGENT, **(headers or {})})
         except TransportError as error:
-            raise FailedError(f"{error}.") from None
+            raise FailedError(
+                f"{error}: see whether the collector's machine is overloaded, and what is in"
+                " between."
+            ) from None
         finally:
             connection.close()
 

@@ -88,7 +88,9 @@ SystemCallFilter=~@privileged
 WantedBy=multi-user.target
 """
 
+# By itself a user's service runs in their home, where a .env file may be another program's.
 _USER: Final = """\
+WorkingDirectory=/
 NoNewPrivileges=yes
 
 [Install]

@@ -283,6 +283,14 @@ def test_somebody_else_answers(collector: CollectorProcess, tmp_path: Path) -> N
     assert found.failed[0] == "collector"
 
 
+def test_a_collector_in_trouble(tmp_path: Path) -> None:
+    trouble = {"/healthz": (200, b'{"status": "ok"}'), "/api/whoami": (503, b'{"detail": "full"}')}
+    with stranger(trouble) as url:
+        found = examine(tmp_path, NODE_ID="n1", BEARER_TOKEN="t", CENTRAL_URL=url)
+    assert found.failed[0] == "token"
+    assert "answers 503 (full): try again in a moment" in found.said("token")
+
+
 def test_a_token_that_is_wrong(collector: CollectorProcess, tmp_path: Path) -> None:
     found = examine(tmp_path, **{**good(collector, "wrong"), "BEARER_TOKEN": "forge_wrong"})
     assert found.failed[0] == "token"

@@ -232,7 +232,7 @@ def test_the_authority_of_the_old_collector_is_kept_until_nobody_needs_it(
 
 
 def test_a_certificate_of_the_owners_is_trusted_by_the_authority_that_they_named(
-    given: Fleet, machine: Machine
+    fleet: Fleet, given: Fleet, machine: Machine
 ) -> None:
     machine.folder.mkdir()
     machine.settings.write_text(f'FORGE_CA_FILE = "{given.ca_file}"\n')
@@ -242,6 +242,9 @@ def test_a_certificate_of_the_owners_is_trusted_by_the_authority_that_they_named
     assert before["FORGE_CA_FILE"] == str(given.ca_file)
     assert "already: by-a-given-one" in machine.joined(string)
     assert machine.values() == before
+    text = machine.settings.read_text()
+    machine.settings.write_text(text.replace(str(given.ca_file), str(fleet.ca_file)))
+    assert "add --replace" in machine.joined(string)
 
 
 def test_the_authority_of_a_collector_that_was_left_is_not_the_next_ones(

@@ -91,6 +91,7 @@ def test_a_users_unit_asks_for_no_rights() -> None:
     found = options(systemd.unit(USERS))
     assert set(found) & {"DynamicUser", "LoadCredential", "CapabilityBoundingSet"} == set()
     assert found["WantedBy"] == ["default.target"]
+    assert found["WorkingDirectory"] == ["/"]  # no .env of the home has a say
     (line,) = found["ExecStart"]
     assert shlex.split(line)[-4:-2] == ["--config", "/etc/forge-fleet/agent.toml"]
 
