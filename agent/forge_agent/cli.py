@@ -16,7 +16,11 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0 done, 1 cannot run or failed, 2 wrong settings."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.start is None:
+        parser.print_help()
+        return 2
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")  # a terminal without the letter ✓ must not end a command
@@ -127,11 +131,20 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=_formatter,
     )
     parser.add_argument("--version", action="version", version=f"forge-agent {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
+    parser.set_defaults(start=None)
+    commands = parser.add_subparsers(metavar="command")
 
     def command(name: str, start: Command, summary: str, more: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(
             name, help=summary, description=more or _sentence(summary), formatter_class=_formatter
+        )
+        added.set_defaults(start=start)
+        return added
+
+    def internal(name: str, start: Command, summary: str) -> argparse.ArgumentParser:
+        """Add a command that the agent and its service start, and people need not see."""
+        added = commands.add_parser(
+            name, description=_sentence(summary), formatter_class=_formatter
         )
         added.set_defaults(start=start)
         return added
@@ -174,13 +187,13 @@ def _parser() -> argparse.ArgumentParser:
         "--from", dest="source", metavar="FOLDER", help="take it from here, not from the collector"
     )
     update.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
-    launch = command("launch", _launch, "what the service starts: the newest version that works")
+    launch = internal("launch", _launch, "what the service starts: the newest version that works")
     launch.add_argument("--program-dir", type=Path, required=True, metavar="DIR")
     launch.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="options of run")
-    hosted = command("windows-service", _windows_service, "what Windows' service manager starts")
+    hosted = internal("windows-service", _windows_service, "what Windows' service manager starts")
     hosted.add_argument("--program-dir", type=Path, metavar="DIR", help="of an installed program")
     hosted.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="options of run")
-    command("cpu-model", _cpu_model, "print the processor's name")
+    internal("cpu-model", _cpu_model, "print the processor's name")
     return parser
 
 

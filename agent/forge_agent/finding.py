@@ -97,4 +97,4 @@ def _list(found: list[Advert]) -> None:
 
 
 def _say(text: str) -> None:
-    print(text)  # noqa: T201
+    print(text, flush=True)  # noqa: T201  in step with stderr, also through a pipe

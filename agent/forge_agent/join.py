@@ -227,6 +227,7 @@ def _is_member(wanted: Wanted, before: SettingsText, files: Files, *, replace: b
     private_files.remove(files.pending)
     if status == 200:
         _say(f"This machine is in that fleet already: {node_id} at {url}.")
+        _say("If it is a copy of that machine, add --replace: it then joins as one of its own.")
         return True
     _say(f"This machine is in that fleet already: {node_id} at {url}, which is silent: {reason}.")
     if string.ca_fingerprint is not None:
@@ -393,4 +394,4 @@ def _next_steps(given: argparse.Namespace, *, for_user: bool) -> str:
 
 
 def _say(text: str) -> None:
-    print(text)  # noqa: T201
+    print(text, flush=True)  # noqa: T201  in step with stderr, also through a pipe

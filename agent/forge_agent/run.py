@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -15,12 +16,12 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import psutil
 
-from forge_agent import facts, spool_owner
+from forge_agent import facts, places, spool_owner
 from forge_agent.config import Settings
 from forge_agent.core import schedule, values
 from forge_agent.core.choice import Choice, Choices
 from forge_agent.cpu_model import CpuModel
-from forge_agent.lock import FileLock, LockedError
+from forge_agent.lock import FileLock, LockedError, is_held
 from forge_agent.log import Log
 from forge_agent.sampling.host import slept_s
 from forge_agent.sampling.sampler import Sampler, families
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 # The first sample needs counters to compare with, and enough time between.
 _FIRST_SAMPLE_AFTER_S: Final = schedule.LEAST_GAP_S
 _FACTS_EVERY_S: Final = 60.0
+_TIDY_EVERY_S: Final = 600.0
 _STEP_S: Final = 1.0
 
 # What the main thread waits for: an interval from the collector in seconds, or None to stop. A
@@ -56,6 +58,12 @@ def run(
         log.event("setting_unsafe", detail=warning)
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _is_served(settings):
+            return _refuse(
+                f"the service of this machine runs as {settings.node_id} already, and two agents"
+                " with one token look like two machines: see `forge-agent status`. To run it by"
+                " hand, stop the service first."
+            )
         lock = FileLock(settings.state_dir / "lock")
         spool_owner.settle(settings.state_dir, settings.node_id, log)
         spool = Spool(settings.state_dir / "spool", settings.spool_limit_bytes, log)
@@ -76,6 +84,19 @@ def run(
     agent.run()
     lock.release()
     return 0
+
+
+def _is_served(settings: Settings) -> bool:
+    """Tell whether the machine's own service speaks for this node, from another state folder."""
+    service = places.machine().state_dir
+    try:
+        return (
+            not service.samefile(settings.state_dir)
+            and is_held(service / "lock")
+            and spool_owner.owner(service / "spool") == settings.node_id
+        )
+    except OSError:  # there is none, or it is closed to us, as its settings are
+        return False
 
 
 class Agent:
@@ -125,6 +146,7 @@ class Agent:
         self._facts = b""
         self._facts_at_s = 0.0
         self._cpu_model_told = ""
+        self._tidied_s = 0.0
 
     def run(self) -> None:
         """Work until told to stop; what is not acknowledged by then is in the spool."""
@@ -213,6 +235,14 @@ class Agent:
         self._refresh_facts(now_s)
         line = _json(snapshot) + b"\n"
         self._uplink.offer(Live(line, self._boot_id, self._facts, measured, interval_s))
+        self._tidy(now_s)
+
+    def _tidy(self, now_s: float) -> None:
+        """Have CPython empty its lists of free tuples, which grow by 300 bytes a sample: only a
+        full collection does that, and so little garbage never brings one about. Takes some ms."""
+        if now_s - self._tidied_s >= _TIDY_EVERY_S:
+            self._tidied_s = now_s
+            gc.collect()
 
     def _note_status(self) -> None:
         """Write down how things stand; called from the uplink's thread as well."""

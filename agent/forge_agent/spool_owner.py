@@ -18,19 +18,19 @@ _NODE_ID: Final = "node-id"
 def settle(state_dir: Path, node_id: str, log: Log) -> None:
     """See to it that ``state_dir/spool`` is this node's; raises OSError."""
     spool = state_dir / "spool"
-    owner = _owner(spool)
-    if owner is not None and owner != node_id:
-        aside = _free(state_dir / f"spool-of-{owner}")
+    before = owner(spool)
+    if before is not None and before != node_id:
+        aside = _free(state_dir / f"spool-of-{before}")
         spool.rename(aside)
-        log.event("spool_set_aside", owner=owner, folder=aside.name)
+        log.event("spool_set_aside", owner=before, folder=aside.name)
     own = state_dir / f"spool-of-{node_id}"
     if own.is_dir() and not spool.exists():
         own.rename(spool)
-    if _owner(spool) is None:
+    if owner(spool) is None:
         _claim(spool, node_id)
 
 
-def _owner(spool: Path) -> str | None:
+def owner(spool: Path) -> str | None:
     """Return the node a spool says it is of; None where it does not, or there is none."""
     try:
         text = (spool / _NODE_ID).read_text("ascii").strip()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from forge_agent import config
 from forge_agent.config import Settings, SettingsError
+from forge_agent.lock import is_held
 from forge_agent.places import Places
 from forge_agent.standing import FILE_NAME
 
@@ -34,7 +35,7 @@ def find(
 ) -> Whereabouts:
     """Look for the agent: what was named first, then the machine's, then this user's."""
     if config_file is None and state_dir is None and _is_the_machines(machine, environ):
-        return _the_machines(machine)
+        return _by_hand(_the_machines(machine), user)
     settings, problems = _load(config_file, state_dir, environ, folder)
     if state_dir is not None:
         found: Path | None = Path(state_dir)
@@ -67,6 +68,25 @@ def _the_machines(machine: Places) -> Whereabouts:
     except SettingsError as error:
         return Whereabouts(None, tuple(error.problems), machine.state_dir, hidden)
     return Whereabouts(settings, (), machine.state_dir, hidden)
+
+
+def _by_hand(found: Whereabouts, user: Places) -> Whereabouts:
+    """Return where the machine's agent works: in this user's folder, if it was started by hand for
+    want of a service."""
+    settings = found.settings
+    if settings is None or _works_in(settings.state_dir):
+        return found
+    own = user.state_dir / settings.node_id
+    if not _works_in(own):
+        return found
+    return Whereabouts(settings._replace(state_dir=own), (), own)
+
+
+def _works_in(state_dir: Path) -> bool:
+    try:
+        return is_held(state_dir / "lock")
+    except OSError:
+        return False
 
 
 def _load(

@@ -190,6 +190,7 @@ def _await_first_push(state_dir: Path, started_at_ms: int, patience_s: float) ->
                 _say(f"{NEUTRAL} not online yet: {printable(note.reason)}")
             return
         time.sleep(_STEP_S)
+    _say(f"{NEUTRAL} nothing heard of it yet: `forge-agent doctor` says what keeps it")
 
 
 def _is_open_to_all(path: Path) -> bool:
@@ -303,4 +304,4 @@ def _refuse(problems: Sequence[str], exit_code: int) -> int:
 
 
 def _say(sentence: str) -> None:
-    print(sentence)  # noqa: T201
+    print(sentence, flush=True)  # noqa: T201  in step with stderr, also through a pipe

@@ -145,7 +145,7 @@ class Systemd:
     def missing(self) -> str:
         if not self._running_folder.is_dir():
             return (
-                "systemd does not run here (a container, or another init): nothing was set up."
+                "systemd does not run here (a container, or another init): no service was set up."
                 f" Have what starts your programs start `{NAME} run` instead."
             )
         answer = self._ask("systemctl", "--version")

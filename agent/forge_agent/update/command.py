@@ -349,12 +349,13 @@ def _program_dir() -> Path:
 
 
 def _current() -> str:
-    """Return the version that the service runs, as far as this process may know, or its own."""
+    """Return the version that the service runs, be it on trial, as far as this process may know; or
+    its own."""
     try:
-        program_dir = _program_dir()
+        found = installed.load(_program_dir())
     except UpdateSettingsError:
         return __version__
-    return installed.load(program_dir).current or __version__
+    return found.trial.version if found.trial else found.current or __version__
 
 
 def _as_its_owner(program_dir: Path) -> Path:

@@ -72,6 +72,8 @@ class Folder:
         self._path = path
 
     def whole(self, file: str, limit_bytes: int) -> bytes:
+        if not self._path.is_dir():
+            raise SourceError(f"there is no folder {self._path}")
         body = self._read(file, 0, limit_bytes + 1)
         if len(body) > limit_bytes:
             raise SourceError(f"{self._path / file} is too large")

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from forge_agent.config import SettingsError
+from forge_agent.log import NEUTRAL
 from forge_agent.places import Places
 from forge_agent.service import command, program
 from forge_agent.service.carrying_out import StepFailedError, Tools, carry_out
@@ -120,7 +121,9 @@ def test_a_python_is_set_up_as_a_service(root: Root, capsys: pytest.CaptureFixtu
     assert f"LoadCredential=agent.toml:{root.places.config_file}" in unit
     assert "secret-token" not in unit
     said = capsys.readouterr().out.splitlines()
-    assert [line[:2] for line in said] == ["✓ ", "✓ ", "✓ ", "  "]
+    # Nothing is started by the recording, so nothing is heard of it.
+    assert [line[:2] for line in said] == ["✓ ", "✓ ", "✓ ", f"{NEUTRAL} ", "  "]
+    assert "forge-agent doctor" in said[3]
     assert not root.places.launcher_dir.exists()
 
 

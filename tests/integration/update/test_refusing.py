@@ -308,6 +308,8 @@ def test_a_collector_that_cannot_be_reached_or_has_nothing(
     empty = tmp_path / "empty"
     empty.mkdir()
     assert said_by(program_dir, wanted(empty, keys)) == "The folder offers no release."
+    mistyped = tmp_path / "emtpy"
+    assert f"there is no folder {mistyped}" in refusal(program_dir, wanted(mistyped, keys))
 
 
 @pytest.mark.parametrize("kind", small_disk.KINDS)

@@ -160,6 +160,23 @@ def test_the_machines_agent_goes_first(base: Path) -> None:
     assert found.state_dir == base / "machine/state"
 
 
+def test_the_machines_agent_may_have_been_started_by_hand(base: Path) -> None:
+    (base / "machine/agent.toml").write_text(SETTINGS)
+    by_hand = base / "user/state/n1"
+    by_hand.mkdir(parents=True)
+    assert find(base).state_dir == base / "machine/state"
+    lock = FileLock(by_hand / "lock")
+    found = find(base)
+    assert found.state_dir == by_hand
+    assert found.settings is not None
+    assert found.settings.state_dir == by_hand
+    (base / "machine/state").mkdir()
+    service = FileLock(base / "machine/state/lock")
+    assert find(base).state_dir == base / "machine/state"
+    for each in (lock, service):
+        each.release()
+
+
 def test_then_the_users(base: Path) -> None:
     (base / "user/agent.toml").write_text(SETTINGS)
     found = find(base)
