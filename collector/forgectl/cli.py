@@ -29,7 +29,7 @@ from forge_shared.messages import (
     Tokens,
     Whoami,
 )
-from forgectl import durations, fleet, history, invites, login, moments, output, watch
+from forgectl import durations, fleet, history, ids, invites, login, moments, output, watch
 from forgectl.client import Client, ClientError
 
 P = ParamSpec("P")
@@ -77,7 +77,7 @@ def main() -> None:
 )
 @_reports_errors
 def log_in(url: str, secret_file: Path | None, ca_file: Path | None) -> None:
-    """Keep a collector's address and a token for the commands to come."""
+    """Keep a collector's address and a token for later commands."""
     authority = login.authority_in(ca_file) if ca_file is not None else None
     if authority is not None:
         # Before the secret is asked for: this is the moment to compare.
@@ -112,7 +112,7 @@ def log_out() -> None:
 @_json_option
 @_reports_errors
 def login_link(role: str, as_json: bool) -> None:
-    """Make a link that signs one browser in, once, within ten minutes."""
+    """Make a link that signs one browser in, once. It lasts ten minutes."""
     request = LoginLinkRequest(HumanRole(role))
     link = login.client().post("/api/login-links", request, LoginLink)
     if as_json:
@@ -127,7 +127,7 @@ def login_link(role: str, as_json: bool) -> None:
 @click.pass_context
 @_reports_errors
 def nodes(context: click.Context, watches: bool, as_json: bool) -> None:
-    """Show the fleet: every node, whether it is there, and how it does."""
+    """Show the fleet: every node, if it is there, and how it does."""
     if context.invoked_subcommand is not None:
         if watches or as_json:
             raise click.UsageError(f"Options of its own go after {context.invoked_subcommand}.")
@@ -190,34 +190,43 @@ def node_history(
         output.data(text)
 
 
-def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> int:
+def _a_life(_context: click.Context, _option: click.Parameter, text: str) -> int:
     try:
-        return durations.read_s(text)
+        seconds = durations.read_s(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    if not durations.read_s("1m") <= seconds <= durations.read_s("30d"):
+        raise click.BadParameter(f"{text!r} is not between 1m and 30d.")
+    return seconds
 
 
 @main.command("invite")
 @click.option(
-    "--uses", default=1, show_default=True, help="How many machines may join with it, 1 to 10000."
+    "--uses",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    show_default=True,
+    help="How many machines may join with it.",
 )
 @click.option(
     "--expires",
     "expires_in_s",
     default="1h",
     show_default=True,
-    callback=_seconds,
+    callback=_a_life,
     help="For how long, from 1m to 30d.",
 )
 @click.option("--node", "node_id", metavar="ID", help="Which node the machine is to be.")
 @_json_option
 @_reports_errors
 def invite(uses: int, expires_in_s: int, node_id: str | None, as_json: bool) -> None:
-    """Make a join string, with which machines become part of the fleet.
+    """Make a join string, by which machines join the fleet.
 
     It is shown this once. With --node the machine becomes that node, also if there is one already:
     for a machine that was set up anew.
     """
+    if node_id is not None and uses != 1:
+        raise click.UsageError("With --node an invite is for one machine: leave --uses out.")
     wanted = InviteRequest(uses, expires_in_s, node_id)
     minted = login.client().post("/api/invites", wanted, MintedInvite)
     if as_json:
@@ -236,7 +245,7 @@ def all_invites() -> None:
 @_json_option
 @_reports_errors
 def list_invites(as_json: bool) -> None:
-    """List invites, and who joined with them; those that ended stay for 7 days."""
+    """List invites, and who joined with them. Those that ended stay for 7 days."""
     found = login.client().get("/api/invites", Invites)
     if as_json:
         output.as_json(found)
@@ -248,11 +257,14 @@ def list_invites(as_json: bool) -> None:
 @click.argument("invite_id")
 @_reports_errors
 def revoke_invite(invite_id: str) -> None:
-    """Let nobody in any more by the invite INVITE_ID, as `forgectl invites list` shows it.
+    """Let nobody in any more by the invite INVITE_ID.
 
-    Machines that have joined stay; their tokens are revoked with `forgectl tokens revoke`.
+    It is the id that `forgectl invites list` shows, or its beginning. Machines that have joined
+    stay; their tokens are revoked with `forgectl tokens revoke`.
     """
-    login.client().delete(f"/api/invites/{quote(invite_id, safe='')}")
+    client = login.client()
+    known = [invite.id for invite in client.get("/api/invites", Invites).invites]
+    client.delete(f"/api/invites/{ids.meant(invite_id, known, 'invite')}")
     click.echo("Revoked.")
 
 
@@ -270,7 +282,7 @@ def revoke_invite(invite_id: str) -> None:
 def edit_node(
     node_id: str, name: str | None, tags: tuple[str, ...], no_tags: bool, ephemeral: bool | None
 ) -> None:
-    """Change what people may change of NODE_ID; what is left out stays as it is."""
+    """Change what people may change of NODE_ID. What is left out stays as it is."""
     if no_tags and tags:
         raise click.UsageError("Give --tag or --no-tags.")
     changes = NodeEdit(
@@ -296,10 +308,17 @@ def tokens() -> None:
 @_json_option
 @_reports_errors
 def mint_token(node_id: str | None, role: str | None, name: str | None, as_json: bool) -> None:
-    """Mint a token for NODE_ID, or for a person or a script with --role and --name.
+    """Mint a token for NODE_ID, or for a person or a script.
 
-    The token is shown this once.
+    The latter with --role and --name. The token is shown this once.
     """
+    if (node_id is None) is (role is None and name is None):
+        raise click.UsageError(
+            "Say who the token is for: NODE_ID for a machine, or --role and --name for a person or "
+            "a script."
+        )
+    if node_id is None and (role is None or name is None):
+        raise click.UsageError("--role and --name go together.")
     wanted = MintToken(node_id, HumanRole(role) if role else None, name)
     minted = login.client().post("/api/tokens", wanted, MintedToken)
     if as_json:
@@ -335,6 +354,11 @@ def list_tokens(as_json: bool) -> None:
 @click.argument("token_id")
 @_reports_errors
 def revoke_token(token_id: str) -> None:
-    """Revoke the token with the id TOKEN_ID, as `forgectl tokens list` shows it."""
-    login.client().delete(f"/api/tokens/{quote(token_id, safe='')}")
+    """Revoke the token TOKEN_ID.
+
+    It is the id that `forgectl tokens list` shows, or its beginning.
+    """
+    client = login.client()
+    known = [token.id for token in client.get("/api/tokens", Tokens).tokens]
+    client.delete(f"/api/tokens/{ids.meant(token_id, known, 'token')}")
     click.echo("Revoked.")

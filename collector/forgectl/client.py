@@ -100,8 +100,10 @@ class Client:
         request = urllib.request.Request(  # noqa: S310  the scheme was checked above
             self.url + path, body, headers, method=method
         )
+        has_answered = False
         try:
             with self._opener.open(request, timeout=timeout_s) as response:
+                has_answered = True
                 yield response
         except urllib.error.HTTPError as error:
             with error:
@@ -117,12 +119,13 @@ class Client:
                 is_final=False,
             ) from None
         except (OSError, http.client.HTTPException) as error:
-            hint = " If it speaks TLS, its address begins with https://."
-            raise ClientError(
-                f"The collector at {self.url} broke off: {error!r}."
-                f"{'' if self.url.startswith('https') else hint}",
-                is_final=False,
-            ) from None
+            broke_off = f"The collector at {self.url} broke off: {error!r}."
+            if not has_answered and self.url.startswith("http://"):
+                broke_off = (
+                    "If the collector speaks TLS, its address begins with https://. "
+                    f"{self._change_address} {broke_off}"
+                )
+            raise ClientError(broke_off, is_final=False) from None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

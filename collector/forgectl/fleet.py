@@ -103,7 +103,11 @@ def _row(card: Card, now_ms: int) -> Row:
 def _notes(card: Card, facts: CardFacts) -> Iterator[str]:
     """Yield what else there is to know of a node."""
     if facts.shares_token_of is not None:
-        yield f"shares the token of {facts.shares_token_of}"
+        yield (
+            "its token is used by others too"
+            if facts.shares_token_of == card.id
+            else f"shares the token of {facts.shares_token_of}"
+        )
     unreplayed = card.values.get("agent.spool_bytes")
     if unreplayed is not None and card.status is Status.ONLINE:
         yield f"catching up: {figures.size(unreplayed)} left"

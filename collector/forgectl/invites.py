@@ -28,6 +28,8 @@ def told(minted: MintedInvite) -> Iterator[str]:
     if minted.ca_fingerprint is not None:
         yield f"Collector: {output.printable(minted.url)}, with the fingerprint"
         yield f"  {_grouped(minted.ca_fingerprint)}"
+        if code := _code(minted.join_string):
+            yield f"The code alone, for `forge-agent join --discover`: {code}"
     else:
         yield f"Collector: {output.printable(minted.url)}"
     if _is_loopback(minted.url):
@@ -54,6 +56,14 @@ def _whom(invite: Invite) -> str:
     if invite.node_id is not None:
         return f"one machine, which becomes {invite.node_id}"
     return "one machine" if invite.uses == 1 else f"{invite.uses} machines"
+
+
+def _code(join_string: str) -> str:
+    try:
+        code = joining.parse(join_string).code
+    except joining.JoinStringError:
+        return ""
+    return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
 
 
 def _grouped(fingerprint: str) -> str:

@@ -42,10 +42,19 @@ def _is_closed_pipe(error: OSError) -> bool:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        shown.add_row(*(Text(printable(cell)) for cell in row))
-    console().print(shown)
+    """Print a table whose first column is to be copied from, and never cut: where the terminal is
+    narrow, the others are broken into lines."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widest = max((len(row[0]) for row in cells), default=0)
+    for title in columns:
+        is_first = not shown.columns
+        shown.add_column(
+            title, overflow="fold", no_wrap=is_first, min_width=widest if is_first else None
+        )
+    for row in cells:
+        shown.add_row(*map(Text, row))
+    console().print(shown, crop=False)
 
 
 def console() -> Console:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,8 +38,9 @@ def invited(page: Page, *, uses: int = 1) -> Locator:
 
 def join_string(dialog: Locator) -> str:
     line = dialog.get_by_test_id("join-line").locator("code").first.inner_text()
-    assert joining.parse(line.split()[-1])
-    return line.split()[-1]
+    string = next(word for word in line.split() if word.startswith("forge_join_"))
+    assert joining.parse(string)
+    return string
 
 
 def agent(folder: Path, *arguments: str) -> list[str]:
@@ -92,6 +96,8 @@ def test_a_machine_joins_with_the_line_and_the_page_sees_it_come(
     expect(dialog).to_contain_text("listens on its own machine alone")
     assert "Joined" in join(tmp_path / "pc", join_string(dialog))
     expect(dialog).to_contain_text("has joined", timeout=QUICK_MS)
+    expect(dialog).to_contain_text("This line is used up. It was good for one machine")
+    expect(dialog).not_to_contain_text("for the next")
     with running(tmp_path / "pc"):
         expect(dialog).to_contain_text("is here", timeout=QUICK_MS)
         dialog.get_by_role("link", name="Open").click()
@@ -135,10 +141,64 @@ def test_an_invite_is_listed_and_revoked_under_access(signed_in: Watched, tmp_pa
     assert "This invite was revoked" in join(tmp_path / "two", string)
 
 
+def test_there_is_a_way_back_from_setting_up_by_hand(signed_in: Watched) -> None:
+    page = signed_in.page
+    page.get_by_role("button", name="Add a machine").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Set up by hand").click()
+    expect(dialog.get_by_label("A short id for the machine")).to_be_focused()
+    dialog.get_by_role("button", name="Back to the invite").click()
+    expect(dialog.get_by_role("button", name="Make an invite")).to_be_focused()
+
+
+# In place of the agent: joins where it may, and tells what it was asked.
+STUB = '#!/bin/sh\necho "agent: $*"\n[ ! -e "$REFUSED" ]\n'
+
+
+def archive_of(program: str) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("forge-agent/forge-agent")
+        entry.mode, entry.size = 0o755, len(program)
+        archive.addfile(entry, io.BytesIO(program.encode()))
+    return packed.getvalue()
+
+
+def paste(line: str, folder: Path) -> tuple[int, str, list[Path]]:
+    """Run the line in a shell as somebody would; return its status, its words and what it left.
+
+    Should it ask for other rights, it is told so and gets no more than it has.
+    """
+    temporary, programs = folder / "tmp", folder / "bin"
+    for made in (temporary, programs):
+        made.mkdir(parents=True, exist_ok=True)
+    (programs / "sudo").write_text('#!/bin/sh\necho sudo\nexec "$@"\n')
+    (programs / "sudo").chmod(0o755)
+    said = subprocess.run(
+        ["sh"],
+        input=f"{line}\necho status: $?\npwd\n",
+        cwd=folder,
+        env=environment(
+            HOME=str(folder),
+            TMPDIR=str(temporary),
+            REFUSED=str(folder / "refused"),
+            PATH=f"{programs}:{os.environ['PATH']}",
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    ).stdout
+    *before, status, where = said.splitlines()
+    assert Path(where).samefile(folder)
+    return int(status.removeprefix("status: ")), "\n".join(before), list(temporary.iterdir())
+
+
 def test_the_line_fetches_the_release_that_the_collector_serves(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    release, archive = tmp_path / "releases", b"an archive"
+    release, archive = tmp_path / "releases", archive_of(STUB)
     release.mkdir()
     files = [
         ReleaseFile(
@@ -169,6 +229,18 @@ def test_the_line_fetches_the_release_that_the_collector_serves(
             expect(line).to_contain_text(f"'{collector.url}/api/releases/{file.name}'")
             with collector.client("nobody") as nobody:
                 assert nobody.send("GET", f"/api/releases/{file.name}").body == archive
+        text, here = line.inner_text(), tmp_path / "here"
+        status, said, left = paste(text, here)
+        assert (status, left) == (0, [])
+        assert f"agent: join --install {join_string(dialog)}" in said
+        assert ("sudo" in said.splitlines()) == (os.geteuid() != 0)
+        (here / "refused").touch()
+        status, said, left = paste(text, here)
+        assert status == 1
+        assert [(folder / "forge-agent" / "forge-agent").exists() for folder in left] == [True]
+        status, said, _ = paste(text.replace(files[1].sha256, "0" * 64), tmp_path / "wrong")
+        assert status == 1
+        assert "agent:" not in said
         dialog.get_by_role("tab", name="Linux").press("ArrowRight")
         expect(dialog.get_by_role("tab", name="macOS")).to_be_focused()
         expect(line).to_have_text(f"sudo forge-agent join --install {join_string(dialog)}")

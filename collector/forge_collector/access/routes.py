@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -13,7 +14,7 @@ from forge_collector.clock import Clock
 from forge_collector.db import Database
 from forge_collector.http.limits import AttemptLimiter
 from forge_collector.http.problems import ProblemError, invalid, not_found
-from forge_collector.http.reach import Reach
+from forge_collector.http.reach import Reach, is_loopback
 from forge_collector.http.routing import (
     ADMIN,
     ANYONE,
@@ -195,10 +196,9 @@ class AccessRoutes:
     async def make_login_link(self, call: Call[LoginLinkRequest]) -> web.Response:
         code, credential = rules.mint_code(call.body.role, self._clock.now_ms())
         await self._db.write(lambda tx: store.add(tx, credential))
-        here = f"{call.request.scheme}://{call.request.host}"
         link = LoginLink(
             code=code,
-            url=f"{self._reach.public_url or here}/#/login/{code}",
+            url=f"{self._address_for(call.request)}/#/login/{code}",
             role=call.body.role,
             expires_at=credential.created_at + rules.CODE_LIFETIME_MS,
         )
@@ -235,6 +235,14 @@ class AccessRoutes:
         return empty()
 
     # --- shared steps ----------------------------------------------------------------------
+
+    def _address_for(self, request: web.Request) -> str:
+        """Return the address to put into a link for somebody's browser."""
+        url = self._reach.url_for(request.host)
+        if self._reach.public_url is None and is_loopback(urlsplit(url).hostname or ""):
+            # Nobody but the caller gets here, perhaps through a tunnel with another port.
+            return f"{request.scheme}://{request.host}"
+        return url
 
     async def _session_for(self, login: Login, now_ms: int) -> rules.Minted:
         """Return a session for what the login proves; raises ProblemError 401."""

@@ -179,6 +179,17 @@ export async function release(): Promise<Release | null> {
   }
 }
 
+/** Whether the collector has an authority of its own, which machines have to be given. */
+export async function hasOwnAuthority(): Promise<boolean> {
+  try {
+    await call("GET", "/ca.pem");
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return false;
+    throw error;
+  }
+}
+
 export async function sessions(): Promise<readonly Session[]> {
   return (await read(readSessions, call("GET", "/api/sessions"))).sessions;
 }

@@ -20,8 +20,13 @@ def test_a_token_is_minted_listed_and_revoked(
         assert node.get("/api/whoami")["node_id"] == "nas-2"
     listed = json.loads(forgectl("tokens", "list", "--json", **env).stdout)["tokens"]
     token_id = next(entry["id"] for entry in listed if entry["node_id"] == "nas-2")
-    assert "nas-2" in forgectl("tokens", "list", **env).stdout
-    assert forgectl("tokens", "revoke", token_id, **env).returncode == 0
+    narrow = forgectl("tokens", "list", COLUMNS="62", **env).stdout
+    assert token_id in narrow  # whole, to be copied
+    assert narrow.split("\n")[0].split() == ["ID", "ROLE", "FOR", "MINTED"]
+    assert "nas-2" in narrow
+    assert "…" not in narrow
+    assert token_id in forgectl("tokens", "list", COLUMNS="24", **env).stdout
+    assert forgectl("tokens", "revoke", token_id[:-1], **env).returncode == 0
     with collector.client(token) as node:
         assert node.send("GET", "/api/whoami").status == 401
 
@@ -42,6 +47,22 @@ def test_a_login_is_kept_for_its_owner_alone_and_for_its_collector_alone(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "NODE_ID for a machine, or --role and --name"),
+        (("nas-2", "--role", "viewer"), "NODE_ID for a machine, or --role and --name"),
+        (("--role", "viewer"), "--role and --name go together"),
+    ],
+)
+def test_minting_for_nobody_names_the_options(
+    forgectl: Forgectl, arguments: tuple[str, ...], said: str
+) -> None:
+    done = forgectl("tokens", "mint", *arguments, FORGE_TOKEN=ADMIN_SECRET)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
         (("tokens", "list"), {"FORGE_TOKEN": "forge_wrong"}, "unknown or was revoked"),
@@ -55,7 +76,6 @@ def test_a_login_is_kept_for_its_owner_alone_and_for_its_collector_alone(
             "No collector answers",
         ),
         (("tokens", "mint", "a b"), {"FORGE_TOKEN": ADMIN_SECRET}, "a node id begins with"),
-        (("tokens", "mint"), {"FORGE_TOKEN": ADMIN_SECRET}, "give node_id"),
         (("tokens", "revoke", "../x"), {"FORGE_TOKEN": ADMIN_SECRET}, "There is no"),
     ],
 )

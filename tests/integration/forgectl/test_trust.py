@@ -96,4 +96,16 @@ def test_http_where_https_is_spoken(
     plain = collector.url.replace("https", "http")
     refused = forgectl("login", "--url", plain, "--secret-file", secret_file)
     assert refused.returncode == 1
-    assert "https://" in refused.stderr
+    assert refused.stderr.startswith(
+        "Error: If the collector speaks TLS, its address begins with https://. "
+        "Give its address with --url. "
+    )
+
+
+def test_an_invite_also_shows_its_code_alone(forgectl: Forgectl, ca_file: str) -> None:
+    printed = forgectl("invite", FORGE_TOKEN=ADMIN_SECRET, FORGE_CA_FILE=ca_file).stdout
+    join = joining.parse(printed.split()[0])
+    (said,) = [line for line in printed.splitlines() if "forge-agent join --discover" in line]
+    # It is for the collector with this fingerprint, which is to be compared.
+    assert joining.grouped(join.ca_fingerprint or b"") in printed
+    assert said.rpartition(": ")[2].replace("-", "") == join.code

@@ -106,7 +106,7 @@ def test_what_else_there_is_to_know_stands_in_a_column_of_its_own() -> None:
     notes = [row.note for row in shown.rows(NOW)]
     assert notes == [
         "shares the token of b, catching up: 12.3 MB left",
-        "shares the token of b",
+        "its token is used by others too",
         "",
     ]
     assert drawn(shown, 200)[0].split()[-1] == "NOTE"

@@ -39,6 +39,13 @@ it("is not misled by words that bring no new figure", () => {
   expect(next && secondsLeft(next)).toBe(35);
 });
 
+it("has begun once there is less, and is not about to begin when it only halts", () => {
+  expect(after(told(8e6, 0))?.begun).toBe(false);
+  expect(after(told(8e6, 0), told(8e6, 5000), told(8.1e6, 10_000))?.begun).toBe(false);
+  expect(after(told(8e6, 0), told(7e6, 5000))?.begun).toBe(true);
+  expect(after(told(8e6, 0), told(7e6, 5000), told(9e6, 10_000))?.begun).toBe(true);
+});
+
 it("promises no time while it grows", () => {
   const grows = after(told(8e6, 0), told(9e6, 5000));
   expect(grows && secondsLeft(grows)).toBeNull();

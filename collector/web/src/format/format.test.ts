@@ -111,7 +111,10 @@ describe("presence", () => {
     const told = (...cards: readonly Card[]) =>
       cards.reduce((fleet, each) => applyFrame(fleet, frame({ full: false, nodes: [each] })), EMPTY_FLEET);
     const words = (fleet: Fleet) => [...fleet.values()].map(catchingUp);
-    expect(words(told(left(12.3e6, 0)))).toEqual(["catching up: 12.3 MB left"]);
+    expect(words(told(left(12.3e6, 0)))).toEqual(["catching up: 12.3 MB left, starts soon"]);
+    expect(words(told(left(9e6, 0), left(8e6, 5000), left(12.3e6, 9000)))).toEqual([
+      "catching up: 12.3 MB left",
+    ]);
     expect(words(told(left(13.8e6, 0), left(12.3e6, 5000)))).toEqual([
       "catching up: 12.3 MB left, about 41 s",
     ]);

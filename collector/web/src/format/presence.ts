@@ -28,11 +28,12 @@ export function presence(machine: Machine, now: number): string {
   }
 }
 
-/** "catching up: 12.3 MB left, about 40 s"; empty unless the machine is there and does so. */
+/** "catching up: 12.3 MB left, about 40 s", or "…, starts soon"; empty unless the machine is there and does so. */
 export function catchingUp(machine: Machine): string {
   const { catchUp } = machine;
   if (machine.status !== "online" || !catchUp) return "";
   const left = secondsLeft(catchUp);
-  const time = left === null ? "" : `, about ${span(Math.max(1000, left * 1000))}`;
+  const soon = catchUp.begun ? "" : ", starts soon";
+  const time = left === null ? soon : `, about ${span(Math.max(1000, left * 1000))}`;
   return `catching up: ${bytes(catchUp.bytesLeft)} left${time}`;
 }

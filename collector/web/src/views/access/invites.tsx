@@ -69,7 +69,9 @@ function InviteTable({ found, onChange }: InviteTableProps) {
           <tr>
             <th scope="col">For</th>
             <th scope="col">Status</th>
-            <th scope="col">Used</th>
+            <th scope="col" class="list-spare">
+              Used
+            </th>
             <th scope="col">Good until</th>
             <th scope="col">Joined</th>
             <th scope="col">
@@ -99,7 +101,7 @@ function InviteRow({
     <tr>
       <td>{whom}</td>
       <td>{STATUS_WORDS[statusNow(invite)]}</td>
-      <td>
+      <td class="list-spare">
         {invite.used} of {invite.uses}
       </td>
       <td title={exactMoment(invite.expires_at)}>{moment(invite.expires_at, now.value)}</td>

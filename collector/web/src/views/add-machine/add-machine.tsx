@@ -29,7 +29,15 @@ export function AddMachine({ onClose, nodeId }: AddMachineProps) {
     <Dialog title={title} wide onClose={onClose} mayClose={() => guard.current()}>
       <div ref={content} class="dialog-content">
         {byHand ? (
-          <ByHand nodeId={nodeId} onTitle={setTitle} onClose={onClose} guard={guard} />
+          <ByHand
+            nodeId={nodeId}
+            onTitle={setTitle}
+            onClose={onClose}
+            onBack={() => {
+              setByHand(false);
+            }}
+            guard={guard}
+          />
         ) : minted ? (
           <JoinWith
             minted={minted}

@@ -1,11 +1,12 @@
 /** The way without join strings: a token, three settings, and waiting until the machine is here. */
 
-import { useRef, useState } from "preact/hooks";
-import { mintToken } from "../../api";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { hasOwnAuthority, mintToken } from "../../api";
 import { nodeAddress } from "../../route";
 import { fleet } from "../../stream/client";
 import { Failure, useAction } from "../../ui/action";
 import { CopyBlock } from "../../ui/copy";
+import { useLoaded } from "../../ui/load";
 import { NODE_ID } from "../../wire/messages";
 import {
   envFile,
@@ -17,6 +18,7 @@ import {
   type Platform,
   type Step,
 } from "./instructions";
+import { fetchAuthority } from "./lines";
 import { PlatformTabs, tabId } from "./platform-tabs";
 
 interface Minted {
@@ -31,12 +33,13 @@ interface ByHandProps {
   readonly nodeId: string | undefined;
   readonly onTitle: (title: string) => void;
   readonly onClose: () => void;
+  readonly onBack: () => void;
   /** Asked by the dialog whether it may close. */
   readonly guard: { current: () => boolean };
 }
 
 /** The steps, inside the dialog. `onMinted` tells its title; `guard` whether it may be closed. */
-export function ByHand({ nodeId, onTitle, onClose, guard }: ByHandProps) {
+export function ByHand({ nodeId, onTitle, onClose, onBack, guard }: ByHandProps) {
   const [minted, setMinted] = useState<Minted | null>(null);
   const warned = useRef(false);
   const [warning, setWarning] = useState(false);
@@ -51,6 +54,7 @@ export function ByHand({ nodeId, onTitle, onClose, guard }: ByHandProps) {
     return (
       <ChooseId
         nodeId={nodeId}
+        onBack={onBack}
         onMinted={(fresh) => {
           setMinted(fresh);
           onTitle(`Set up ${fresh.nodeId} by hand`);
@@ -67,11 +71,12 @@ function isHere({ nodeId, heardBefore }: Minted): boolean {
 }
 
 interface ChooseIdProps {
+  readonly onBack: () => void;
   readonly onMinted: (minted: Minted) => void;
   readonly nodeId: string | undefined;
 }
 
-function ChooseId({ onMinted, nodeId }: ChooseIdProps) {
+function ChooseId({ onBack, onMinted, nodeId }: ChooseIdProps) {
   const known = fleet.value ?? new Map<string, never>();
   const [id, setId] = useState(() => nodeId ?? freeNodeId(known));
   const { busy, failure, run } = useAction();
@@ -112,7 +117,10 @@ function ChooseId({ onMinted, nodeId }: ChooseIdProps) {
         {idAdvice(id, valid, known.has(id))}
       </p>
       <Failure reason={failure} />
-      <div class="dialog-actions">
+      <div class="dialog-actions dialog-actions-apart">
+        <button type="button" class="button button-quiet" onClick={onBack}>
+          Back to the invite
+        </button>
         <button type="submit" class="button button-primary" disabled={!valid || busy}>
           {busy ? "Minting a token…" : "Mint its token"}
         </button>
@@ -144,25 +152,44 @@ interface InstructionsProps {
 function Instructions({ minted, here, warning, onOpen }: InstructionsProps) {
   const [platform, setPlatform] = useState<Platform>(() => platformOf(navigator.userAgent));
   const [centralUrl, setCentralUrl] = useState(location.origin);
-  const settings = { nodeId: minted.nodeId, token: minted.token, centralUrl };
+  const [authority] = useLoaded(hasOwnAuthority);
+  const ownAuthority = authority.state === "ready" && authority.value;
+  const settings = { nodeId: minted.nodeId, token: minted.token, centralUrl, ownAuthority };
   const { install, open, run } = steps(platform);
+  const notice = useRef<HTMLParagraphElement>(null);
+  useEffect(() => {
+    // What had the focus went with the form.
+    notice.current?.focus();
+  }, []);
   return (
     <>
-      <p class="notice">
+      <p class="notice" ref={notice} tabIndex={-1}>
         <strong>This token is shown once.</strong> Keep this window open until the machine is here.
       </p>
       <PlatformTabs platform={platform} onChange={setPlatform} panel="add-steps" />
       <div id="add-steps" role="tabpanel" aria-labelledby={tabId("add-steps", platform)}>
         <ol class="steps">
           <StepItem step={install} />
+          {ownAuthority && (
+            <StepItem
+              step={{
+                title: "Fetch the certificate of this collector’s authority",
+                text: fetchAuthority(platform, centralUrl),
+                note:
+                  "Nothing proves yet that it is the right one: compare its fingerprint with what " +
+                  "the collector shows at its start (openssl x509 -in ca.pem -noout -fingerprint " +
+                  "-sha256). A join string does that by itself.",
+              }}
+            />
+          )}
           <StepItem step={open} />
           <li>
             <h3>
-              Paste these three lines
+              Paste these lines
               {platform === "windows" ? ", save and close" : ", then Enter and Ctrl-D"}
             </h3>
             <AddressField url={centralUrl} onChange={setCentralUrl} />
-            <CopyBlock text={envFile(settings)} what="the three settings">
+            <CopyBlock text={envFile(settings)} what="the settings">
               {envFile({ ...settings, token: "" })}
               <span data-testid="minted-token">{minted.token}</span>
             </CopyBlock>

@@ -44,7 +44,7 @@ export function ChooseInvite({ nodeId, onMinted, onByHand }: ChooseInviteProps) 
             up anew, or another in its place. Tokens that {nodeId} has already stay valid.
           </>
         ) : (
-          "An invite is one line to paste on the other machine. It then installs its agent, and is here."
+          "An invite is one line to paste on the other machine. That installs the agent, and the machine appears here."
         )}
       </p>
       <div class="field-row">

@@ -17,9 +17,14 @@ it("suggests an id that is free", () => {
   expect(freeNodeId(new Set(["a", "b", "machine-4"]))).toBe("machine-5");
 });
 
-it("writes the three settings", () => {
+it("writes the settings", () => {
   const settings = { nodeId: "nas-2", centralUrl: "http://10.0.0.1:8750", token: "t" };
-  expect(envFile(settings)).toBe("NODE_ID=nas-2\nCENTRAL_URL=http://10.0.0.1:8750\nBEARER_TOKEN=t");
+  expect(envFile({ ...settings, ownAuthority: false })).toBe(
+    "NODE_ID=nas-2\nCENTRAL_URL=http://10.0.0.1:8750\nBEARER_TOKEN=t",
+  );
+  expect(envFile({ ...settings, ownAuthority: true })).toBe(
+    "NODE_ID=nas-2\nCENTRAL_URL=http://10.0.0.1:8750\nFORGE_CA_FILE=ca.pem\nBEARER_TOKEN=t",
+  );
 });
 
 it("guesses the platform", () => {

@@ -22,11 +22,18 @@ export interface Settings {
   readonly nodeId: string;
   readonly centralUrl: string;
   readonly token: string;
+  /** The collector has an authority of its own, whose certificate lies beside the file. */
+  readonly ownAuthority: boolean;
 }
 
-/** The three lines of the agent's .env file. */
-export function envFile({ nodeId, centralUrl, token }: Settings): string {
-  return `NODE_ID=${nodeId}\nCENTRAL_URL=${centralUrl}\nBEARER_TOKEN=${token}`;
+/** The lines of the agent's .env file. */
+export function envFile({ nodeId, centralUrl, token, ownAuthority }: Settings): string {
+  return [
+    `NODE_ID=${nodeId}`,
+    `CENTRAL_URL=${centralUrl}`,
+    ...(ownAuthority ? ["FORGE_CA_FILE=ca.pem"] : []),
+    `BEARER_TOKEN=${token}`,
+  ].join("\n");
 }
 
 export function steps(platform: Platform): {

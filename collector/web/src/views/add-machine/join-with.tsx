@@ -11,7 +11,7 @@ import { useLoaded } from "../../ui/load";
 import type { Invite, MintedInvite, Release } from "../../wire/messages";
 import { arrivals, withNews, type Joined } from "./arrivals";
 import { isLoopback, LISTEN_TO_OTHERS, platformOf, steps, type Platform } from "./instructions";
-import { archivesFor, fetchAndJoin, grouped, joinOnly, processorName } from "./lines";
+import { archivesFor, codeOf, fetchAndJoin, grouped, joinOnly, processorName } from "./lines";
 import { PlatformTabs, tabId } from "./platform-tabs";
 
 const PANEL = "join-line";
@@ -29,7 +29,7 @@ export function JoinWith({ minted, onClose, onAnother }: JoinWithProps) {
   const { invite, joined } = useInvite(minted.invite);
   return (
     <>
-      <Terms minted={minted} />
+      <Terms invite={invite} />
       {isLoopback(minted.url) && (
         <p class="caution">
           This collector listens on its own machine alone, so no other can join. Start it with{" "}
@@ -56,14 +56,15 @@ export function JoinWith({ minted, onClose, onAnother }: JoinWithProps) {
   );
 }
 
-function Terms({ minted: { invite } }: { readonly minted: MintedInvite }) {
+function Terms({ invite }: { readonly invite: Invite }) {
   const left = invite.expires_at - now.value;
+  const machines = invite.uses === 1 ? "one machine" : `${invite.uses} machines`;
   const whom =
     invite.node_id !== null
       ? `one machine, which becomes ${invite.node_id}`
-      : invite.uses === 1
-        ? "one machine"
-        : `${invite.uses} machines`;
+      : invite.used > 0
+        ? `${invite.uses - invite.used} more of ${machines}`
+        : machines;
   return (
     <p
       class="notice"
@@ -71,10 +72,20 @@ function Terms({ minted: { invite } }: { readonly minted: MintedInvite }) {
       tabIndex={-1}
       title={`until ${exactMoment(invite.expires_at)}`}
     >
-      <strong>This line is shown once.</strong>{" "}
-      {left > 0
-        ? `It is good for ${whom}, for the next ${span(left)}, also when this window is closed.`
-        : "It has expired."}
+      {invite.status === "used_up" ? (
+        <>
+          <strong>This line is used up.</strong> It was good for {machines}, and lets no other in.
+        </>
+      ) : (
+        <>
+          <strong>This line is shown once.</strong>{" "}
+          {invite.status === "revoked"
+            ? "It was revoked."
+            : left > 0
+              ? `It is good for ${whom}, for the next ${span(left)}, also when this window is closed.`
+              : "It has expired."}
+        </>
+      )}
     </p>
   );
 }
@@ -127,7 +138,7 @@ function Line({ platform, minted, release: served }: LineProps) {
         <summary>forge-agent is installed there already</summary>
         <TheLine text={joinOnly(platform, "forge-agent", minted)} />
       </details>
-      <WithoutRights platform={platform} />
+      <WithoutRights platform={platform} sudo="$(… sudo)" />
     </>
   );
 }
@@ -158,7 +169,7 @@ function WithoutArchive({ platform, minted }: Omit<LineProps, "release">) {
           </li>
         </ol>
       </details>
-      <WithoutRights platform={platform} />
+      <WithoutRights platform={platform} sudo="sudo" />
     </>
   );
 }
@@ -171,11 +182,21 @@ function TheLine({ text }: { readonly text: string }) {
   );
 }
 
-function WithoutRights({ platform }: { readonly platform: Platform }) {
+interface WithoutRightsProps {
+  readonly platform: Platform;
+  /** What asks for the rights in the line. */
+  readonly sudo: string;
+}
+
+function WithoutRights({ platform, sudo }: WithoutRightsProps) {
   return (
     <p class="hint">
       Without administrator’s rights there:{" "}
-      {platform === "windows" ? "" : "leave “sudo” out, and "}
+      {platform !== "windows" && (
+        <>
+          leave <code>{sudo}</code> out, and{" "}
+        </>
+      )}
       put <code>--user</code> behind <code>--install</code>.
     </p>
   );
@@ -195,6 +216,10 @@ function Fingerprint({ minted }: { readonly minted: MintedInvite }) {
             compare with what the agent says, or with what <code>--discover</code> finds.
           </p>
           <code class="fingerprint-digits">{grouped(fingerprint)}</code>
+          <p class="hint">
+            The code alone, for <code>forge-agent join --discover</code> on the same network:
+          </p>
+          <code class="fingerprint-digits">{codeOf(minted.join_string)}</code>
         </>
       ) : url.startsWith("https:") ? (
         <p class="hint">Its certificate is checked by what that machine trusts.</p>
@@ -218,7 +243,7 @@ interface ArrivalsProps {
 const SHOWN = 8;
 
 function Arrivals({ invite, joined, onClose, onAnother }: ArrivalsProps) {
-  const came = arrivals(joined, fleet.value);
+  const came = arrivals(joined, fleet.value, now.value);
   const last = came[came.length - 1];
   const all = came.length >= invite.uses && came.every(({ here }) => here);
   const ended = !all && invite.status !== "open" && invite.status !== "used_up";
@@ -226,7 +251,7 @@ function Arrivals({ invite, joined, onClose, onAnother }: ArrivalsProps) {
   return (
     <div class={all ? "arrival arrival-here" : "arrival"}>
       <div role="status" aria-live="polite">
-        {came.slice(-SHOWN).map(({ id, here }) => (
+        {came.slice(-SHOWN).map(({ id, here, silent }) => (
           <p key={id}>
             {here ? (
               <strong>
@@ -234,8 +259,15 @@ function Arrivals({ invite, joined, onClose, onAnother }: ArrivalsProps) {
               </strong>
             ) : (
               <>
-                <span class="waiting-dot" aria-hidden="true" /> <bdi>{id}</bdi> has joined; its
-                first figures are on their way…
+                <span class="waiting-dot" aria-hidden="true" /> <bdi>{id}</bdi>{" "}
+                {silent ? (
+                  <>
+                    has joined. No figures yet. On that machine, <code>forge-agent doctor</code>{" "}
+                    says why.
+                  </>
+                ) : (
+                  "has joined; its first figures are on their way…"
+                )}
               </>
             )}
           </p>
@@ -282,7 +314,10 @@ function useInvite(minted: Invite): { readonly invite: Invite; readonly joined: 
         (all) => {
           const invite = all.find(({ id }) => id === minted.id);
           if (!invite) return;
-          setKnown(({ joined }) => ({ invite, joined: withNews(joined, invite, fleet.peek()) }));
+          setKnown(({ joined }) => ({
+            invite,
+            joined: withNews(joined, invite, fleet.peek(), now.peek()),
+          }));
         },
         () => undefined, // the connection's own banner says so; the next time may do
       );

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { MintedInvite, ReleaseFile } from "../../wire/messages";
 import {
   archivesFor,
+  codeOf,
   fetchAndJoin,
+  fetchAuthority,
   grouped,
   joinOnly,
   powerShellQuoted,
@@ -71,11 +73,12 @@ describe("the archives for a platform", () => {
 describe("the line", () => {
   it("fetches, checks and joins on Linux", () => {
     expect(fetchAndJoin("linux", MINTED, file("linux-x86_64"))).toBe(
-      'cd "$(mktemp -d)" && curl -fsSL -o forge-agent-1.2.0-linux-x86_64.tar.gz ' +
+      '( d=$(mktemp -d) && cd "$d" && curl -fsSL -o forge-agent-1.2.0-linux-x86_64.tar.gz ' +
         "'http://192.168.1.10:8750/api/releases/forge-agent-1.2.0-linux-x86_64.tar.gz' && " +
         `echo '${SHA256}  forge-agent-1.2.0-linux-x86_64.tar.gz' | sha256sum -c - && ` +
         "tar -xzf forge-agent-1.2.0-linux-x86_64.tar.gz && " +
-        "sudo ./forge-agent/forge-agent join --install forge_join_AQ-_x",
+        '$([ "$(id -u)" = 0 ] || echo sudo) ' +
+        './forge-agent/forge-agent join --install forge_join_AQ-_x && rm -rf "$d" )',
     );
   });
 
@@ -117,4 +120,21 @@ describe("the line", () => {
 
 it("groups a fingerprint for comparing", () => {
   expect(grouped("0123456789ab")).toBe("0123 4567 89ab");
+});
+
+it("tells the code in a join string", () => {
+  // As forge_shared.joining makes it.
+  const withFingerprint =
+    "forge_join_AQGqTC2a1uaSismTOiXwIZ0gV07_hlYwkOyLIz4kmb9j7jPVIPA_Aw1PWR9KC1s4QHJodHRwczovLz" +
+    "EwLjk5LjAuMTo4NzUwHzoHuQ";
+  expect(codeOf(withFingerprint)).toBe("gpks-b4b7-amgu-6wi7-jifv-woca-oi");
+});
+
+it("fetches the authority's certificate, its address quoted for the shell", () => {
+  expect(fetchAuthority("linux", "https://10.0.0.1:8750/")).toBe(
+    "curl -fsSko ca.pem 'https://10.0.0.1:8750/ca.pem'",
+  );
+  expect(fetchAuthority("windows", "https://a'b")).toBe(
+    "curl.exe -fsSko ca.pem 'https://a''b/ca.pem'",
+  );
 });

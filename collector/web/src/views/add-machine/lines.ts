@@ -37,7 +37,10 @@ function processorOf({ platform }: ReleaseFile): string {
   return platform.slice(platform.indexOf("-") + 1);
 }
 
-/** Fetch the agent, check it, join and install. */
+/**
+ * Fetch the agent, check it, join and install. The folder it was fetched into is needed no more once
+ * the service is installed, which has a copy; until then the program is there to try again.
+ */
 export function fetchAndJoin(platform: Platform, minted: MintedInvite, file: ReleaseFile): string {
   const url = `${minted.url.replace(/\/+$/, "")}/api/releases/${file.name}`;
   // Its own authority's certificate is not known there yet; the checksum in the line is trusted.
@@ -55,13 +58,26 @@ export function fetchAndJoin(platform: Platform, minted: MintedInvite, file: Rel
     ].join("; ");
   }
   const check = platform === "macos" ? "shasum -a 256 -c -" : "sha256sum -c -";
-  return [
-    'cd "$(mktemp -d)"',
+  const steps = [
+    "d=$(mktemp -d)",
+    'cd "$d"',
     `curl -fsSL${insecure} -o ${file.name} ${shellQuoted(url)}`,
     `echo '${file.sha256}  ${file.name}' | ${check}`,
     `tar -xzf ${file.name}`,
-    `sudo ./forge-agent/forge-agent join --install ${minted.join_string}`,
-  ].join(" && ");
+    // Who is root already may have no sudo.
+    `$([ "$(id -u)" = 0 ] || echo sudo) ./forge-agent/forge-agent join --install ${minted.join_string}`,
+    'rm -rf "$d"',
+  ];
+  // In a shell of its own: the one it is pasted into stays where it is.
+  return `( ${steps.join(" && ")} )`;
+}
+
+/** Fetch the certificate of the collector's own authority, which nothing there trusts yet. */
+export function fetchAuthority(platform: Platform, centralUrl: string): string {
+  const url = `${centralUrl.replace(/\/+$/, "")}/ca.pem`;
+  return platform === "windows"
+    ? `curl.exe -fsSko ca.pem ${powerShellQuoted(url)}`
+    : `curl -fsSko ca.pem ${shellQuoted(url)}`;
 }
 
 /** Join with an agent that is installed already. */
@@ -77,6 +93,26 @@ export function shellQuoted(text: string): string {
 export function powerShellQuoted(text: string): string {
   // PowerShell takes typographic quotes for plain ones.
   return `'${text.replace(/['\u2018\u2019\u201a\u201b]/g, "$&$&")}'`;
+}
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+const FINGERPRINT_BYTES = 32;
+const CODE_BYTES = 16;
+
+/** The code in a join string, in groups: what `forge-agent join --discover` takes alone. */
+export function codeOf(joinString: string): string {
+  const encoded = joinString.slice(joinString.lastIndexOf("forge_join_") + "forge_join_".length);
+  const bytes = Uint8Array.from(
+    atob(encoded.replaceAll("-", "+").replaceAll("_", "/")),
+    (letter) => letter.charCodeAt(0),
+  );
+  const start = 2 + ((bytes[1] ?? 0) & 1 ? FINGERPRINT_BYTES : 0);
+  const bits = Array.from(bytes.slice(start, start + CODE_BYTES), (byte) =>
+    byte.toString(2).padStart(8, "0"),
+  ).join("");
+  const letters = bits.match(/.{1,5}/g) ?? [];
+  const code = letters.map((five) => BASE32.charAt(parseInt(five.padEnd(5, "0"), 2))).join("");
+  return code.match(/.{1,4}/g)?.join("-") ?? "";
 }
 
 /** A fingerprint for people to compare, as the collector and forgectl write it. */

@@ -15,7 +15,7 @@ export function NoMachines({ onAdd }: { readonly onAdd: (() => void) | null }) {
           <button type="button" class="button button-primary" onClick={onAdd}>
             <Icon name="plus" /> Add a machine
           </button>
-          <p class="hint">It takes three settings and less than five minutes.</p>
+          <p class="hint">It takes one line to paste on that machine.</p>
         </>
       ) : (
         <p class="hint">Ask an admin of this collector to add a machine.</p>

@@ -117,7 +117,9 @@ function KnownMachine({ fleet, machine, params, usual, isHome }: KnownMachinePro
       <Suspense fallback={<ChartSkeletons />}>
         <Dashboard machine={machine} past={past} range={range} usual={usual} onRange={setRange} />
       </Suspense>
-      {isAdmin.value && <MachineTokens nodeId={id} />}
+      {isAdmin.value && (
+        <MachineTokens nodeId={id} sharesTokenOf={machine.facts.shares_token_of} />
+      )}
       {dialog === "edit" && <EditMachine machine={machine} onClose={close} />}
       {dialog === "forget" && <ForgetMachine machine={machine} onClose={close} />}
     </article>

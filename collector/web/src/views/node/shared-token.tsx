@@ -39,8 +39,9 @@ export function SharedToken({
       </p>
       <p>
         Give the machine behind <Untrusted text={moved} /> a token of its own: make an invite for it
-        (<code>forgectl invite --node {moved}</code>) and join with it there; its history goes on.
-        Or add it as a new machine, and forget its card.
+        (“Set up again” on its page, or <code>forgectl invite --node {moved}</code>), and put{" "}
+        <code>--replace</code> behind <code>join</code> in the line that you paste there; its history
+        goes on. Or add it as a new machine, with <code>--replace</code> too, and forget its card.
       </p>
     </div>
   );

@@ -6,7 +6,13 @@ import { useLoaded } from "../../ui/load";
 import { AddMachine } from "../add-machine/add-machine";
 import { TokenList } from "../access/token-list";
 
-export function MachineTokens({ nodeId }: { readonly nodeId: string }) {
+interface MachineTokensProps {
+  readonly nodeId: string;
+  /** Whose token it uses, when it is not its own. */
+  readonly sharesTokenOf: string | null;
+}
+
+export function MachineTokens({ nodeId, sharesTokenOf }: MachineTokensProps) {
   const [loaded, reload] = useLoaded(tokens);
   const [minting, setMinting] = useState(false);
   return (
@@ -26,7 +32,11 @@ export function MachineTokens({ nodeId }: { readonly nodeId: string }) {
       <TokenList
         loaded={loaded}
         only={(token) => token.node_id === nodeId}
-        empty="This machine has no token: its agent cannot report."
+        empty={
+          sharesTokenOf === null
+            ? "This machine has no token: its agent cannot report."
+            : `This machine has no token of its own: it reports with that of ${sharesTokenOf}.`
+        }
         onChange={reload}
       />
       {minting && (
