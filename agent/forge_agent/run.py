@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # The first sample needs counters to compare with, and enough time between.
 _FIRST_SAMPLE_AFTER_S: Final = schedule.LEAST_GAP_S
 _FACTS_EVERY_S: Final = 60.0
-_TIDY_EVERY_S: Final = 600.0
+_TIDY_EVERY_S: Final = 300.0
 _STEP_S: Final = 1.0
 
 # What the main thread waits for: an interval from the collector in seconds, or None to stop. A
