@@ -129,8 +129,10 @@ def test_watching_as_json_is_a_frame_a_line(
         assert first["full"]
         assert {node["id"] for node in first["nodes"]} >= {"attic", "nas-2"}
         push(collector, fleet["attic"], "attic", 1, cpu_pct=77)
-        second = json.loads(process.stdout.readline())
-        assert [node["values"]["cpu.pct"] for node in second["nodes"]] == [77]
+        # Silence may have made nodes degraded meanwhile: then that comes in a frame before it.
+        frames = (json.loads(process.stdout.readline()) for _ in range(5))
+        told = (node for frame in frames for node in frame["nodes"] if node["id"] == "attic")
+        assert any(node["values"]["cpu.pct"] == 77 for node in told)
 
 
 def test_watching_through_a_pipe_prints_tables(
