@@ -37,9 +37,11 @@ offsets_ms = st.sampled_from([0, 0, 4000, 7000, -HOUR_MS])
 def runs(draw: st.DrawFn) -> list[Sent]:
     """What a node sent over several boots, in any order, some of it twice."""
     sent: list[Sent] = []
-    for _ in range(draw(st.integers(1, 3))):
+    # Distinct: a boot has one clock, and a seq once.
+    boots = st.lists(st.integers(0, 2**64), min_size=1, max_size=3, unique=True)
+    for number in draw(boots):
         ts = NOW - draw(st.integers(0, 10 * HOUR_MS))
-        boot, offset_ms = str(uuid.UUID(int=draw(st.integers(0, 2**64)))), draw(offsets_ms)
+        boot, offset_ms = str(uuid.UUID(int=number)), draw(offsets_ms)
         for seq in range(draw(st.integers(0, 40))):
             ts += draw(distances_ms)
             sent.append(Sent(boot, seq, ts - offset_ms, draw(values), offset_ms))
