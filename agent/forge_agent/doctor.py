@@ -61,14 +61,7 @@ class SkippedError(Exception):
 def main(given: argparse.Namespace) -> int:
     """Print what was found; return the exit code: 1 when anything failed."""
     machine, user = places.machine(), places.user()
-    where = whereabouts.find(
-        config_file=given.config,
-        state_dir=given.state_dir,
-        environ=os.environ,
-        folder=Path.cwd(),
-        machine=machine,
-        user=user,
-    )
+    where = whereabouts.here(given.config, given.state_dir)
     failed = False
     checks = []
     for check in Examination(where, lambda: list(managers.reports(machine, user, Tools()))).run():

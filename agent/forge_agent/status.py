@@ -48,14 +48,7 @@ def main(given: argparse.Namespace) -> int:
 
 def gather(given: argparse.Namespace) -> Status:
     machine, user = places.machine(), places.user()
-    where = whereabouts.find(
-        config_file=given.config,
-        state_dir=given.state_dir,
-        environ=os.environ,
-        folder=Path.cwd(),
-        machine=machine,
-        user=user,
-    )
+    where = whereabouts.here(given.config, given.state_dir)
     reports = tuple(managers.reports(machine, user, Tools()))
     return look(where.state_dir, reports)
 

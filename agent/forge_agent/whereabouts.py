@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from forge_agent import config
+from forge_agent import config, places
 from forge_agent.config import Settings, SettingsError
 from forge_agent.lock import is_held
 from forge_agent.places import Places
@@ -22,6 +22,18 @@ class Whereabouts(NamedTuple):
     problems: tuple[str, ...]
     state_dir: Path | None
     hidden: Path | None = None
+
+
+def here(config_file: Path | None, state_dir: str | None) -> Whereabouts:
+    """Look for the agent as a command on this machine sees it."""
+    return find(
+        config_file=config_file,
+        state_dir=state_dir,
+        environ=os.environ,
+        folder=Path.cwd(),
+        machine=places.machine(),
+        user=places.user(),
+    )
 
 
 def find(
