@@ -144,6 +144,8 @@ class Connection:
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], deadline_s: float
     ) -> Reply:
         client = self._client or self._connect(deadline_s)
+        if self._aborted:
+            raise ConnectionAbortedError("told to stop")
         if self._socket is not None:
             self._socket.deadline_s = deadline_s
         client.request(method, self._url.path + path, body, {"Host": self._url.netloc, **headers})

@@ -13,7 +13,12 @@ from forge_collector.access.rules import Kind
 from forge_collector.clock import Clock
 from forge_collector.db import Database
 from forge_collector.http.limits import AttemptLimiter
-from forge_collector.http.problems import ProblemError, invalid, not_found
+from forge_collector.http.problems import (
+    ProblemError,
+    invalid,
+    not_found,
+    too_many_attempts,
+)
 from forge_collector.http.reach import Reach, is_loopback
 from forge_collector.http.routing import (
     ADMIN,
@@ -172,11 +177,7 @@ class AccessRoutes:
         address = call.request.remote or ""
         # Taken before the proof is looked at, so that guesses sent all at once count too.
         if not self._failures.allow(address, self._clock.monotonic_ms()):
-            raise ProblemError(
-                "too_many_attempts",
-                "Too many failed sign-ins from this address; wait a minute, then try again.",
-                headers={"Retry-After": "60"},
-            )
+            raise too_many_attempts()
         session = await self._session_for(call.body, self._clock.now_ms())
         self._failures.give_back(address)
         if not await self._db.write(lambda tx: store.add_granted(tx, session.credential)):

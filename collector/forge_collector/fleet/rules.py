@@ -7,7 +7,7 @@ from enum import Enum, auto
 from itertools import islice
 from typing import Final, NamedTuple
 
-from forge_shared import codec, metrics
+from forge_shared import codec, metrics, names
 from forge_shared.messages import Host, Rejection, Snapshot, Status
 
 PUSH_INTERVAL_S: Final = 5
@@ -27,7 +27,6 @@ _OVERDUE_INTERVALS: Final = 2
 _SAME_BOOT_TIME_WITHIN_MS: Final = 5_000  # it is computed from clocks that are set now and then
 # With the first machine a power of two: one token must not fill the fleet.
 SIBLING_NUMBERS: Final = range(2, 257)
-_LONGEST_ID: Final = 64
 
 _CARD_GAUGES: Final = ("cpu.pct", "mem.pct", "load.1m", "uptime.s")
 _CARD_LARGEST: Final = "disk.pct"
@@ -159,8 +158,7 @@ def _is_same_run(known: Host, host: Host) -> bool:
 
 
 def sibling_id(node_id: str, number: int) -> str:
-    suffix = f".{number}"
-    return node_id[: _LONGEST_ID - len(suffix)] + suffix
+    return names.with_suffix(node_id, f".{number}")
 
 
 def sibling_name(node_id: str, name: str, number: int) -> str:
@@ -168,8 +166,7 @@ def sibling_name(node_id: str, name: str, number: int) -> str:
     number; its own id where the node goes by its id."""
     if name == node_id:
         return sibling_id(node_id, number)
-    suffix = f" ({number})"
-    return name[: _LONGEST_ID - len(suffix)] + suffix
+    return names.with_suffix(name, f" ({number})")
 
 
 def wanted_interval_s(*, is_watched: bool) -> int:

@@ -157,6 +157,15 @@ def too_large(limit_bytes: int) -> ProblemError:
     )
 
 
+def too_many_attempts() -> ProblemError:
+    """One wording for all that is guessed at: whoever guesses need not know what was wrong."""
+    return ProblemError(
+        "too_many_attempts",
+        "Too many failed attempts from this address; wait a minute, then try again.",
+        headers={"Retry-After": "60"},
+    )
+
+
 def _of_database(error: DatabaseError) -> ProblemError:
     if isinstance(error, OverloadedError):
         return ProblemError(

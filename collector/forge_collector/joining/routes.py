@@ -13,7 +13,12 @@ from forge_collector.clock import Clock
 from forge_collector.db import Database
 from forge_collector.fleet import store as fleet
 from forge_collector.http.limits import AttemptLimiter
-from forge_collector.http.problems import ProblemError, invalid, not_found
+from forge_collector.http.problems import (
+    ProblemError,
+    invalid,
+    not_found,
+    too_many_attempts,
+)
 from forge_collector.http.reach import Reach
 from forge_collector.http.routing import ADMIN, OPEN, Call, Route, empty, json_response
 from forge_collector.joining import rules, store
@@ -119,11 +124,7 @@ class JoiningRoutes:
         address = call.request.remote or ""
         # Taken before the code is looked at, so that guesses sent all at once count too.
         if not self._guesses.allow(address, self._clock.monotonic_ms()):
-            raise ProblemError(
-                "too_many_attempts",
-                "Too many failed claims from this address; wait a minute, then try again.",
-                headers={"Retry-After": "60"},
-            )
+            raise too_many_attempts()
         was_guess = False
         try:
             token = await self._claim(call.body)

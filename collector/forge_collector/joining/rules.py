@@ -26,7 +26,6 @@ _ENDED: Final = {
     InviteStatus.REVOKED: ("invite_revoked", f"This invite was revoked. {_ANOTHER}"),
 }
 _MOST_OF_ONE_NAME: Final = 1000
-_LONGEST_ID: Final = 64
 
 
 class RefusedError(Exception):
@@ -158,8 +157,7 @@ def candidates(hostname: str) -> Iterator[str]:
     base = names.node_id_from(hostname)
     yield base
     for number in range(2, _MOST_OF_ONE_NAME):
-        suffix = f"-{number}"
-        yield base[: _LONGEST_ID - len(suffix)] + suffix
+        yield names.with_suffix(base, f"-{number}")
 
 
 def unknown() -> RefusedError:

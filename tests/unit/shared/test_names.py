@@ -33,6 +33,14 @@ def test_a_host_name_that_is_a_node_id_stays_as_it_is(hostname: str) -> None:
     assert names.node_id_from(hostname) == hostname
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.from_regex(names.NODE_ID_PATTERN, fullmatch=True), st.integers(2, 999))
+def test_a_number_fits_behind_every_node_id(node_id: str, number: int) -> None:
+    numbered = names.with_suffix(node_id, f"-{number}")
+    assert names.is_node_id(numbered)
+    assert numbered.endswith(f"-{number}")
+
+
 @pytest.mark.parametrize(
     ("hostname", "expected"),
     [("Ann's MacBook", "Ann-s-MacBook"), ("--x--", "x"), ("…", "node"), ("", "node")],
