@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from forge_agent import config
+from forge_agent.terminal import complain
 from forge_shared import __version__
 
 Command = Callable[[argparse.Namespace], int]
@@ -112,7 +113,7 @@ def _run(given: argparse.Namespace) -> int:
         settings = _settings(given)
     except config.SettingsError as error:
         for problem in error.problems:
-            print(f"forge-agent: {problem}", file=sys.stderr)  # noqa: T201
+            complain(problem)
         return 2
     # Processes that the agent starts have no use for the token.
     os.environ.pop(config.BEARER_TOKEN, None)

@@ -7,10 +7,11 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Final
+
+from forge_agent import itself
 
 _CACHE_FILE: Final = "cpu-model.json"
 _TIMEOUT_S: Final = 30.0
@@ -49,12 +50,10 @@ class CpuModel:
 
     def _start(self) -> None:
         self._started_s = time.monotonic()
-        # A frozen program is its own interpreter and knows no -m.
-        entry = [] if getattr(sys, "frozen", False) else ["-P", "-m", "forge_agent"]
         # Without it the machine's card lacks one line; that is no reason to fail.
         with contextlib.suppress(OSError):
             self._child = subprocess.Popen(
-                [sys.executable, *entry, "cpu-model"],
+                [*itself.command(), "cpu-model"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

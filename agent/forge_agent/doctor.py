@@ -137,9 +137,11 @@ class Examination:
         host, port = _host_and_port(self._known.url)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # The latter where a part between two dots is empty, or longer than names may be.
+            why = error.strerror if isinstance(error, OSError) else "it is no host name"
             raise FailedError(
-                f"{host} cannot be resolved ({error.strerror}): check CENTRAL_URL and this"
+                f"{host} cannot be resolved ({why}): check CENTRAL_URL and this"
                 " machine's DNS, or use the collector's IP address."
             ) from None
         addresses = sorted({str(address[0]) for *_, address in found})
@@ -310,7 +312,7 @@ class Examination:
     @property
     def _folder(self) -> Path:
         if self._where.state_dir is None:
-            raise SkippedError("no agent has run here")
+            raise SkippedError("no agent is known here")
         return self._where.state_dir
 
     def _get(self, path: str, headers: dict[str, str] | None = None) -> Reply:

@@ -8,6 +8,7 @@ from forge_agent import discovery
 from forge_agent.core import adverts
 from forge_agent.core.adverts import Advert, ChoiceError, Chosen
 from forge_agent.discovery import DiscoveryError
+from forge_agent.terminal import complain, say
 from forge_shared import joining
 
 
@@ -24,13 +25,13 @@ def show() -> int:
     try:
         found = discovery.browse()
     except DiscoveryError as error:
-        print(f"forge-agent: {error}", file=sys.stderr)  # noqa: T201
+        complain(str(error))
         return 1
     if not found:
-        print(f"forge-agent: {adverts.NONE_FOUND}", file=sys.stderr)  # noqa: T201
+        complain(adverts.NONE_FOUND)
         return 1
     _list(found)
-    _say(
+    say(
         "Anybody on this network can announce anything: compare the fingerprint with the one on"
         " your collector's page.\n"
         "To join: `forge-agent join STRING`, with the join string from Add a machine on that page;"
@@ -78,8 +79,8 @@ def addresses_of(fingerprint: bytes) -> tuple[str, ...]:
 
 
 def _compare(chosen: Chosen) -> None:
-    _say(f"{chosen.name} announces itself at {chosen.urls[0]}, with the fingerprint")
-    _say(f"  {joining.grouped(chosen.fingerprint)}")
+    say(f"{chosen.name} announces itself at {chosen.urls[0]}, with the fingerprint")
+    say(f"  {joining.grouped(chosen.fingerprint)}")
     try:
         answer = input("Does the collector's page show the same? [y/N] ")
     except (EOFError, KeyboardInterrupt):
@@ -93,8 +94,4 @@ def _is_terminal() -> bool:
 
 
 def _list(found: list[Advert]) -> None:
-    _say(adverts.told(found))
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  in step with stderr, also through a pipe
+    say(adverts.told(found))

@@ -22,6 +22,7 @@ from forge_agent.core import joining as rules
 from forge_agent.core.joining import Pending
 from forge_agent.lock import FileLock, LockedError
 from forge_agent.settings_file import SettingsText
+from forge_agent.terminal import complain, say
 from forge_agent.transport import Connection, TransportError
 from forge_shared import __version__, identity, joining, names
 from forge_shared.joining import JoinString
@@ -69,10 +70,11 @@ def main(given: argparse.Namespace) -> int:
             return finding.show()
         _join(given)
     except JoinError as error:
-        print(f"forge-agent: {error}", file=sys.stderr)  # noqa: T201
+        complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("\nforge-agent: stopped; the same line goes on where it was.", file=sys.stderr)  # noqa: T201
+        print(file=sys.stderr)  # noqa: T201  off the line with ^C
+        complain("stopped; the same line goes on where it was.")
         return 1
     if not given.install:
         return 0
@@ -129,7 +131,7 @@ def _join(given: argparse.Namespace) -> None:
             ) from None
     _warn_of_other_settings()
     if not given.install:
-        _say(_next_steps(given, for_user=for_user))
+        say(_next_steps(given, for_user=for_user))
 
 
 def _wanted(given: argparse.Namespace) -> Wanted:
@@ -170,7 +172,7 @@ def _announced(string: JoinString) -> tuple[str, ...]:
         return ()
     from forge_agent import finding  # noqa: PLC0415
 
-    _say("It cannot be reached there; looking for it on this network …")
+    say("It cannot be reached there; looking for it on this network …")
     return finding.addresses_of(string.ca_fingerprint)
 
 
@@ -222,14 +224,14 @@ def _is_member(wanted: Wanted, before: SettingsText, files: Files, *, replace: b
         )
     status, reason = _token_status(url, token, Path(ca_file) if ca_file else None)
     if status == 401:
-        _say(f"This machine was {node_id} at {url}, which does not know its token any more.")
+        say(f"This machine was {node_id} at {url}, which does not know its token any more.")
         return False
     private_files.remove(files.pending)
     if status == 200:
-        _say(f"This machine is in that fleet already: {node_id} at {url}.")
-        _say("If it is a copy of that machine, add --replace: it then joins as one of its own.")
+        say(f"This machine is in that fleet already: {node_id} at {url}.")
+        say("If it is a copy of that machine, add --replace: it then joins as one of its own.")
         return True
-    _say(f"This machine is in that fleet already: {node_id} at {url}, which is silent: {reason}.")
+    say(f"This machine is in that fleet already: {node_id} at {url}, which is silent: {reason}.")
     if string.ca_fingerprint is not None:
         _move(wanted, before, files)
     return True
@@ -253,11 +255,11 @@ def _move(wanted: Wanted, before: SettingsText, files: Files) -> None:
     try:
         moved, ca_file = _settled(wanted, files.settings.parent, but=url)
     except JoinError as error:
-        _say(f"Nothing was changed. {error}")
+        say(f"Nothing was changed. {error}")
         return
     address = {config.CENTRAL_URL: moved, config.CA_FILE: str(ca_file)}
     settings_file.write(files.settings, before, address, before.invite_id)
-    _say(f"Its address is {moved} from now on.")
+    say(f"Its address is {moved} from now on.")
 
 
 # --- becoming one -------------------------------------------------------------------------------
@@ -268,10 +270,10 @@ def _become_member(wanted: Wanted, before: SettingsText, files: Files, node_id: 
     url, ca_file = string.url, _given_authority(before, files)
     if string.ca_fingerprint is not None:
         url, ca_file = _settled(wanted, files.settings.parent)
-        _say(f"The collector at {url} has proved that it is the one:")
-        _say(f"  {joining.grouped(string.ca_fingerprint)}")
+        say(f"The collector at {url} has proved that it is the one:")
+        say(f"  {joining.grouped(string.ca_fingerprint)}")
     elif url.startswith("http:"):
-        _say(
+        say(
             f"{url} is not protected by TLS: whoever is in between can read and change what"
             " this machine sends, the code among it."
         )
@@ -289,10 +291,10 @@ def _become_member(wanted: Wanted, before: SettingsText, files: Files, node_id: 
     }
     settings_file.write(files.settings, before, joined, identity.code_id(string.code))
     private_files.remove(files.pending)
-    _say(f"Joined: this machine is {claimed.node_id} at {url}.")
+    say(f"Joined: this machine is {claimed.node_id} at {url}.")
     if node_id is not None and claimed.node_id != node_id:
-        _say(f"It had joined as that before it was asked to be {node_id}.")
-    _say(f"Its settings are in {files.settings}.")
+        say(f"It had joined as that before it was asked to be {node_id}.")
+    say(f"Its settings are in {files.settings}.")
 
 
 def _pending(files: Files, collector: str) -> Pending:
@@ -377,10 +379,9 @@ def _warn_of_other_settings() -> None:
     for where, found in (("the environment", os.environ), (str(dotenv.absolute()), in_dotenv)):
         winning = [name for name in _NAMES_JOINED if found.get(name, "").strip()]
         if winning:
-            print(  # noqa: T201
-                f"forge-agent: warning: {where} sets {', '.join(winning)}, which wins over what"
-                " was joined: remove it there.",
-                file=sys.stderr,
+            complain(
+                f"warning: {where} sets {', '.join(winning)}, which wins over what was joined:"
+                " remove it there."
             )
 
 
@@ -391,7 +392,3 @@ def _next_steps(given: argparse.Namespace, *, for_user: bool) -> str:
         f"Next: `{install}` runs the agent at each start of this machine;\n"
         f"      `forge-agent run{options}` runs it now, until Ctrl-C."
     )
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  in step with stderr, also through a pipe

@@ -46,7 +46,7 @@ def read(state_dir: Path) -> Note | None:
     not read it."""
     try:
         found = json.loads((state_dir / FILE_NAME).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     return _checked(found)
 

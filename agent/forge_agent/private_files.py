@@ -39,9 +39,11 @@ def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)  # noqa: PTH105
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             new.unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # what a write fails with names none
         raise
     sync_folder(path.parent)
 

@@ -27,6 +27,7 @@ from forge_agent.sampling.host import slept_s
 from forge_agent.sampling.sampler import Sampler, families
 from forge_agent.spool import Spool
 from forge_agent.standing import NOTED_EVERY_S, StatusFile
+from forge_agent.terminal import complain
 from forge_agent.transport import Connection
 from forge_agent.uplink import Live, Uplink
 from forge_shared import __version__
@@ -296,7 +297,7 @@ def _log() -> Log:
 
 
 def _refuse(problem: str) -> int:
-    print(f"forge-agent: {problem}", file=sys.stderr)  # noqa: T201
+    complain(problem)
     return 1
 
 

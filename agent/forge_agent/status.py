@@ -50,6 +50,8 @@ def gather(given: argparse.Namespace) -> Status:
     machine, user = places.machine(), places.user()
     where = whereabouts.here(given.config, given.state_dir)
     reports = tuple(managers.reports(machine, user, Tools()))
+    if given.config is not None and where.state_dir is None:
+        return Status(reports, None, None, None, None, where.problems[0])
     return look(where.state_dir, reports)
 
 

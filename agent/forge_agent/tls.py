@@ -89,6 +89,9 @@ class Trust:
             context = ssl.create_default_context(cafile=self._ca_file)
         except ssl.SSLError:
             raise HandshakeError(_no_authority(self._ca_file, "it holds no certificate")) from None
+        except OSError as error:
+            why = error.strerror or "it cannot be read"
+            raise HandshakeError(_no_authority(self._ca_file, why)) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self._ca_file is None:
             system_trust.complete(context)

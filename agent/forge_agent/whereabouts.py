@@ -16,7 +16,8 @@ from forge_agent.standing import FILE_NAME
 
 class Whereabouts(NamedTuple):
     """``settings``: None when there are none of use, ``problems`` say why. ``state_dir``: None
-    when no agent has left a trace. ``hidden``: a folder or file that only its owner may read."""
+    when no agent has left a trace, or the file that was named says nothing of one. ``hidden``: a
+    folder or file that only its owner may read."""
 
     settings: Settings | None
     problems: tuple[str, ...]
@@ -51,11 +52,19 @@ def find(
     settings, problems = _load(config_file, state_dir, environ, folder)
     if state_dir is not None:
         found: Path | None = Path(state_dir)
-    elif config_file is not None and config_file.absolute() == machine.config_file:
+    elif _is_the_same(config_file, machine.config_file):
         found = machine.state_dir
+    elif settings is not None:
+        found = settings.state_dir
     else:
-        found = settings.state_dir if settings is not None else _latest(user.state_dir)
+        # Whose settings were named is meant, and no other that happens to be here.
+        found = _latest(user.state_dir) if config_file is None else None
     return Whereabouts(settings, problems, found, _hidden(found))
+
+
+def _is_the_same(config_file: Path | None, machines: Path) -> bool:
+    """Tell whether the file that was named is the machine's, and there."""
+    return config_file is not None and config_file.absolute() == machines and _is_there(config_file)
 
 
 def _is_the_machines(machine: Places, environ: Mapping[str, str]) -> bool:

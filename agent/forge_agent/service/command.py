@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import forge_agent
-from forge_agent import noted, places, private_files
+from forge_agent import authority, noted, places, private_files
 from forge_agent.config import Settings, SettingsError
 from forge_agent.core.untrusted import printable
 from forge_agent.log import NEUTRAL
@@ -23,6 +23,7 @@ from forge_agent.service import managers, program, settings
 from forge_agent.service.carrying_out import StepFailedError, Tools, carry_out
 from forge_agent.service.described import Manager, Service
 from forge_agent.service.systemd import is_plain_path
+from forge_agent.terminal import complain, say
 
 _FIRST_PUSH_S: Final = 10.0
 _STEP_S: Final = 0.2
@@ -91,7 +92,7 @@ def set_up(target: Target, config_file: Path | None = None) -> None:
         raise RefusedError(why)
     path, found = _settings(target, config_file)
     for warning in found.warnings:
-        _say(f"! {warning}")
+        say(f"! {warning}")
     source = program.frozen_folder()
     service = Service(
         command=program.command(target.places, frozen=source is not None, user=target.user),
@@ -111,9 +112,9 @@ def set_up(target: Target, config_file: Path | None = None) -> None:
             _undo(target, frozen=source is not None)
         raise
     for sentence in target.manager.afterwards():
-        _say(f"{NEUTRAL} {sentence}")
+        say(f"{NEUTRAL} {sentence}")
     _await_first_push(service.state_dir, started_at_ms, target.patience_s)
-    _say("  `forge-agent status` shows how it does.")
+    say("  `forge-agent status` shows how it does.")
 
 
 def _settings(target: Target, config_file: Path | None) -> tuple[Path, Settings]:
@@ -125,7 +126,7 @@ def _settings(target: Target, config_file: Path | None) -> tuple[Path, Settings]
         if not settings.written_from(target.environ, target.folder, path):
             user = " --user" if target.user else ""
             raise RefusedError(_NO_SETTINGS.format(user=user), exit_code=2)
-        _say(f"✓ settings kept in {path}")
+        say(f"✓ settings kept in {path}")
     if not target.user and os.name == "posix" and not is_plain_path(path):
         raise RefusedError(f"{path} has characters that a unit cannot name: move the file.")
     return path, settings.of_file(path)
@@ -156,16 +157,16 @@ def _check_reach(found: Settings, where: Places, *, frozen: bool) -> None:
 
 def _put(target: Target, service: Service, source: Path | None) -> None:
     """Put the program in its place, and have it started."""
-    carry_out(target.manager.pause(), target.tools, _say)
+    carry_out(target.manager.pause(), target.tools, say)
     private_files.make_folder(service.state_dir, for_user=True)
     if source is not None:
         if program.copy(source, target.places):
             target.tools("restorecon", "-R", str(target.places.launcher_dir))  # where SELinux is
-            _say(f"✓ program copied to {target.places.launcher_dir}")
+            say(f"✓ program copied to {target.places.launcher_dir}")
         program.give_to_the_service(target.places)
         if program.link(target.places):
-            _say(f"✓ command: {target.places.command_link}")
-    carry_out(target.manager.install(service), target.tools, _say)
+            say(f"✓ command: {target.places.command_link}")
+    carry_out(target.manager.install(service), target.tools, say)
 
 
 def _undo(target: Target, *, frozen: bool) -> None:
@@ -185,12 +186,12 @@ def _await_first_push(state_dir: Path, started_at_ms: int, patience_s: float) ->
             note = noted.read(state_dir)
         if note is not None and note.started_at >= started_at_ms and note.connection != "starting":
             if note.connection == "online":
-                _say(f"✓ online: {note.node_id} → {note.url}")
+                say(f"✓ online: {note.node_id} → {note.url}")
             else:
-                _say(f"{NEUTRAL} not online yet: {printable(note.reason)}")
+                say(f"{NEUTRAL} not online yet: {printable(note.reason)}")
             return
         time.sleep(_STEP_S)
-    _say(f"{NEUTRAL} nothing heard of it yet: `forge-agent doctor` says what keeps it")
+    say(f"{NEUTRAL} nothing heard of it yet: `forge-agent doctor` says what keeps it")
 
 
 def _is_open_to_all(path: Path) -> bool:
@@ -210,33 +211,34 @@ def take_away(target: Target, *, purge: bool) -> None:
     """Stop and remove the service and its program; settings and spool as well with ``purge``.
     Raises StepFailedError, OSError."""
     state_dir = _state_dir(target)
-    carry_out(target.manager.uninstall(), target.tools, _say)
+    carry_out(target.manager.uninstall(), target.tools, say)
     try:
         for folder in program.remove(target.places):
-            _say(f"✓ program removed: {folder}")
+            say(f"✓ program removed: {folder}")
     except OSError as error:
         # Windows keeps a program that runs, and this command may be it.
-        _say(f"! {error.filename} is in use: remove {target.places.program_dir} by hand.")
+        say(f"! {error.filename} is in use: remove {target.places.program_dir} by hand.")
     settings_file = target.places.config_file
+    beside = settings_file.parent
     if not purge:
         kept = [str(path) for path in (settings_file, state_dir) if path.exists()]
         if kept:
-            _say(f"{NEUTRAL} kept: {', '.join(kept)} (--purge removes settings, token and spool)")
+            say(f"{NEUTRAL} kept: {', '.join(kept)} (--purge removes settings, token and spool)")
         return
     for path in (
         settings_file,
         settings_file.with_name(f"{settings_file.name}.joining"),
         settings_file.with_name(f"{settings_file.name}.lock"),
-        # A machine that moved to another fleet has more than one.
-        *settings_file.parent.glob(f"{target.places.ca_file.stem}*{target.places.ca_file.suffix}"),
+        # A machine that moved to another fleet has more than one; others are the owner's.
+        *(path for path in beside.glob("*.pem") if authority.is_kept(path, beside)),
     ):
         path.unlink(missing_ok=True)
-    _say(f"✓ settings and token removed: {settings_file}")
+    say(f"✓ settings and token removed: {settings_file}")
     _remove_state(state_dir, alone=state_dir.is_relative_to(target.places.state_dir))
-    _say(f"✓ spool removed: {state_dir}")
+    say(f"✓ spool removed: {state_dir}")
     with contextlib.suppress(OSError):
-        settings_file.parent.rmdir()  # unless there is something else in it
-    _say(f"{NEUTRAL} The collector still knows this machine: forget it there, token and all.")
+        beside.rmdir()  # unless there is something else in it
+    say(f"{NEUTRAL} The collector still knows this machine: forget it there, token and all.")
 
 
 def _state_dir(target: Target) -> Path:
@@ -299,9 +301,5 @@ def _without_rights(verb: str) -> str:
 
 def _refuse(problems: Sequence[str], exit_code: int) -> int:
     for problem in problems:
-        print(f"forge-agent: {printable(problem)}", file=sys.stderr)  # noqa: T201
+        complain(printable(problem))
     return exit_code
-
-
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)  # noqa: T201  in step with stderr, also through a pipe

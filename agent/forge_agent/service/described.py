@@ -14,8 +14,8 @@ RESTART_AFTER_S: Final = 15
 
 
 class Service(NamedTuple):
-    """``command``: the program and its arguments, up to the options of `run`. ``node_id`` is for
-    people. ``user``: for one user alone. ``home``: that user's folder; of the machine's ``/``."""
+    """``command``: the program and its arguments, up to the options of `run`. ``user``: for one
+    user alone."""
 
     command: tuple[str, ...]
     config_file: Path

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from forge_agent import itself
 from forge_agent.service.described import NAME
+from forge_agent.terminal import complain
 
 _STATE_DIR: Final = "--state-dir"
 
@@ -20,14 +22,14 @@ def main(given: argparse.Namespace) -> int:
         from forge_agent.service import windows_host  # noqa: PLC0415  it imports Windows' own
 
         return windows_host.main(command(given.program_dir, options), log_file(options))
-    print("forge-agent: this is what Windows' service manager starts", file=sys.stderr)  # noqa: T201
+    complain("this is what Windows' service manager starts")
     return 1
 
 
 def command(program_dir: Path | None, options: Sequence[str]) -> tuple[str, ...]:
     """Return what starts the agent: the launcher, or without an installed program Python."""
     if program_dir is None:
-        return (sys.executable, "-P", "-m", "forge_agent", "run", *options)
+        return (*itself.command(), "run", *options)
     return (sys.executable, "launch", "--program-dir", str(program_dir), "--", *options)
 
 

@@ -10,10 +10,20 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from forge_agent.places import COMMAND, Places
+from forge_agent import itself
+from forge_agent.places import Places
+from forge_agent.update import installed
 
-_LAUNCHER: Final = "launcher"
-_EXECUTABLE: Final = f"{COMMAND}.exe" if sys.platform == "win32" else COMMAND
+_EXECUTABLE: Final = installed.program_name()
+
+
+class _CopyError(Exception):
+    """A file could not be copied. No OSError: shutil would go on with the others, and tell at its
+    end in a way that names neither file nor reason."""
+
+    def __init__(self, why: OSError) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def frozen_folder() -> Path | None:
@@ -36,8 +46,7 @@ def command(places: Places, *, frozen: bool, user: bool) -> tuple[str, ...]:
     # Windows' manager of services talks with what it starts.
     hosted = sys.platform == "win32" and not user
     if not frozen:
-        # -P: a folder that happens to be the current one must not lend us modules.
-        python = (sys.executable, "-P", "-m", "forge_agent")
+        python = itself.command()
         return (*python, "windows-service", "--") if hosted else (*python, "run")
     launcher = str(places.launcher_dir / _EXECUTABLE)
     verb = "windows-service" if hosted else "launch"
@@ -57,7 +66,11 @@ def copy(source: Path, places: Places) -> bool:
     fresh, stale = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
     for leftover in (fresh, stale):
         _remove_tree(leftover)
-    shutil.copytree(source, fresh, symlinks=True, copy_function=_copy_file)
+    try:
+        shutil.copytree(source, fresh, symlinks=True, copy_function=_copy_file)
+    except _CopyError as failed:
+        _remove_tree(fresh)
+        raise failed.why from None
     _open_to_all(fresh)
     if target.exists():
         target.rename(stale)
@@ -80,10 +93,10 @@ def give_to_the_service(places: Places) -> None:
     folder = os.open(places.program_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         os.fchown(folder, owner.st_uid, owner.st_gid)
-        if places.program_dir / _LAUNCHER != places.launcher_dir:
+        if places.program_dir / installed.LAUNCHER != places.launcher_dir:
             with contextlib.suppress(FileExistsError):
                 # The way the launcher finds its own version.
-                os.symlink(places.launcher_dir, _LAUNCHER, dir_fd=folder)
+                os.symlink(places.launcher_dir, installed.LAUNCHER, dir_fd=folder)
     finally:
         os.close(folder)
 
@@ -127,8 +140,11 @@ def remove(places: Places) -> list[Path]:
 def _copy_file(source: str, target: str, *, follow_symlinks: bool = True) -> str:
     """Copy a file and its mode, and not its extended attributes: SELinux would have a service run
     nothing that bears the label of somebody's home."""
-    shutil.copyfile(source, target, follow_symlinks=follow_symlinks)
-    shutil.copymode(source, target, follow_symlinks=follow_symlinks)
+    try:
+        shutil.copyfile(source, target, follow_symlinks=follow_symlinks)
+        shutil.copymode(source, target, follow_symlinks=follow_symlinks)
+    except OSError as error:
+        raise _CopyError(error) from None
     return target
 
 

@@ -7,11 +7,10 @@ import contextlib
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
-from forge_agent import config
+from forge_agent import config, itself
 from forge_agent.config import Settings
 from forge_agent.log import Log
 from forge_agent.update import installed
@@ -77,8 +76,6 @@ class Updates:
             self._log.event("update_failed", reason="it took too long")
 
     def _start(self) -> None:
-        # A frozen program is its own interpreter and knows no -m.
-        entry = [] if getattr(sys, "frozen", False) else ["-P", "-m", "forge_agent"]
         settings = {
             config.CENTRAL_URL: self._settings.url,
             config.RELEASE_KEYS: ",".join(self._settings.release_keys),
@@ -87,7 +84,7 @@ class Updates:
         }
         with contextlib.suppress(OSError):  # of processes, say: there is another day
             self._asking = subprocess.Popen(
-                [sys.executable, *entry, "update"],
+                [*itself.command(), "update"],
                 env={**os.environ, **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from forge_agent import config, places, private_files
+from forge_agent import config, places, private_files, terminal
 from forge_agent.core.untrusted import printable
 from forge_agent.lock import FileLock, LockedError
+from forge_agent.service.program import is_single_file
+from forge_agent.terminal import complain
 from forge_agent.update import installed, keys, release
 from forge_agent.update.download import Download, DownloadError, Patience
 from forge_agent.update.release import Archive, Choice, Release
@@ -26,6 +28,8 @@ from forge_shared import __version__, releases, signatures
 _LOCK: Final = "update.lock"
 _DOWNLOADS: Final = "download"
 _TRY_S: Final = 60.0
+# Of processes, memory or open files: no fault of a program that could not be started.
+_MACHINE_IS_FULL: Final = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DISK_IS_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -56,18 +60,18 @@ def main(given: argparse.Namespace) -> int:
         wanted = _wanted(given)
         with contextlib.closing(wanted.source):
             if given.check:
-                check(wanted._replace(running=_current()), _say)
+                check(wanted._replace(running=_current()), terminal.say)
             else:
-                update(_as_its_owner(_program_dir()), wanted, _say)
+                update(_as_its_owner(_program_dir()), wanted, terminal.say)
     except config.SettingsError as error:
         for problem in error.problems:
-            _complain(problem)
+            complain(problem)
         return 2
     except UpdateError as error:
-        _complain(str(error))
+        complain(str(error))
         return error.exit_code
     except OSError as error:
-        _complain(f"{error.filename}: {error.strerror}.")
+        complain(f"{error.filename}: {error.strerror}.")
         return 1
     return 0
 
@@ -121,7 +125,7 @@ def _update(
         say(f"{wanted.source.name} offers no release.")
         return
     known = installed.load(program_dir)
-    current = known.current or wanted.running
+    current = installed.in_use(known, wanted.running)
     choice = release.choose(offered.version, known, wanted.running)
     if choice is not Choice.INSTALL:
         _clear(program_dir)
@@ -206,6 +210,7 @@ def _bring(
         raise UpdateError(printable(str(error), 600)) from None
     except UnpackError as error:
         packed.unlink()
+        installed.remove_folder(draft)
         raise UpdateError(
             f"{archive.name} cannot be unpacked: {printable(str(error))}. Nothing was installed."
         ) from None
@@ -224,7 +229,8 @@ def _bring(
 
 
 def _try(program: Path, version: str, program_dir: Path) -> None:
-    """See whether it can be started at all; what cannot is not fetched again."""
+    """See whether it can be started at all; what cannot is not fetched again. Raises UpdateError,
+    or OSError of the machine."""
     if not _can_be_found(program):
         return  # only by the service, which will see for itself
     try:
@@ -243,6 +249,8 @@ def _try(program: Path, version: str, program_dir: Path) -> None:
     except subprocess.TimeoutExpired:
         failure = "it does not answer"
     except OSError as error:
+        if error.errno in _MACHINE_IS_FULL:
+            raise
         failure = str(error.strerror)
     if not failure:
         return
@@ -327,8 +335,7 @@ def _program_dir() -> Path:
         raise UpdateSettingsError(
             "This agent is a Python package: update it with `pip install --upgrade forge-fleet`."
         )
-    program = Path(sys.executable).resolve()
-    if not Path(getattr(sys, "_MEIPASS", program.parent)).resolve().is_relative_to(program.parent):
+    if is_single_file():
         raise UpdateSettingsError(
             "This is the single file, which is not installed: put the newer one in its place, or"
             " install the folder build with `forge-agent install`, which can update."
@@ -355,7 +362,7 @@ def _current() -> str:
         found = installed.load(_program_dir())
     except UpdateSettingsError:
         return __version__
-    return found.trial.version if found.trial else found.current or __version__
+    return found.trial.version if found.trial else installed.in_use(found, __version__)
 
 
 def _as_its_owner(program_dir: Path) -> Path:
@@ -376,11 +383,3 @@ def _as_its_owner(program_dir: Path) -> Path:
     os.setgid(owner.st_gid)
     os.setuid(owner.st_uid)
     return Path()
-
-
-def _say(sentence: str) -> None:
-    print(sentence)  # noqa: T201
-
-
-def _complain(sentence: str) -> None:
-    print(f"forge-agent: {sentence}", file=sys.stderr)  # noqa: T201

@@ -60,6 +60,15 @@ class Installed(NamedTuple):
     highest: str | None = None
 
 
+def in_use(installed: Installed, running: str) -> str:
+    """Return the version that another must be newer than. ``running``: the one that asks.
+
+    What updates once brought counts no more beside a launcher that was installed anew and is newer.
+    """
+    brought = installed.current
+    return brought if brought is not None and releases.is_newer(brought, running) else running
+
+
 # --- what becomes of it -------------------------------------------------------------------------
 
 

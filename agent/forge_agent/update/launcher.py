@@ -20,7 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from forge_agent import config
+from forge_agent import config, itself
+from forge_agent.terminal import complain
 from forge_agent.update import installed
 from forge_agent.update.installed import FAILED_STARTS, Trial
 from forge_agent.update.trial import Patience, Status
@@ -90,7 +91,7 @@ def _start_one(program_dir: Path, options: Sequence[str], start: Start) -> int |
             try:
                 return start(version, None)
             except OSError as error:
-                print(f"forge-agent: {error}", file=sys.stderr)  # noqa: T201
+                complain(str(error))
     return 1
 
 
@@ -205,7 +206,7 @@ class _Program:
     def _command(self, version: str | None, *further: str) -> tuple[list[str], dict[str, str]]:
         program = installed.program_of(self._program_dir, version)
         is_this = version is None and (getattr(sys, "frozen", False) or not program.exists())
-        own = _this_program() if is_this else [str(program)]
+        own = itself.command() if is_this else (str(program),)
         environment = {
             **os.environ,
             config.PROGRAM_DIR: str(self._program_dir),
@@ -261,11 +262,6 @@ class _Program:
 
         run = watcher.Run(tried.trial, tried.boot_id_before, has_ended, end)
         watcher.watch(self._program_dir, tried.settings, run, self._patience)
-
-
-def _this_program() -> list[str]:
-    frozen = getattr(sys, "frozen", False)
-    return [sys.executable] if frozen else [sys.executable, "-P", "-m", "forge_agent"]
 
 
 def _hand_on_stops(child: subprocess.Popen[bytes]) -> list[int]:

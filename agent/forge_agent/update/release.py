@@ -7,7 +7,7 @@ import re
 from enum import Enum
 from typing import Any, NamedTuple
 
-from forge_agent.update.installed import Installed
+from forge_agent.update.installed import Installed, in_use
 from forge_shared import releases
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -70,7 +70,7 @@ def choose(offered: str, installed: Installed, running: str) -> Choice:
     Versions only rise, also after one was given up: what was tried and did not work is not tried
     again, and nothing below it is taken.
     """
-    current = installed.current or running
+    current = in_use(installed, running)
     if installed.trial is not None and installed.trial.version == offered:
         return Choice.WAITING
     if offered in installed.rejected:

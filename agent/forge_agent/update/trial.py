@@ -144,7 +144,11 @@ class Judge:
 
 
 def status_of(record: Any) -> Status | None:
-    """Read a status file's content; None unless it is one."""
+    """Read a status file's content; None unless it is one.
+
+    More lenient than ``noted.read``, which reads what this very version writes: a later one must
+    not fail its trial for a field that it writes otherwise and nobody judges by.
+    """
     if not isinstance(record, dict):
         return None
     noted_at = record.get("noted_at")

@@ -61,7 +61,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
 @contextmanager
 def _members(archive: Path) -> Iterator[Iterator[_Member]]:
     try:
-        if archive.name.removesuffix(".part").endswith(".zip"):
+        if archive.name.endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
                 yield _of_zip(opened)
         else:

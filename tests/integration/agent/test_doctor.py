@@ -155,11 +155,12 @@ def test_a_token_others_can_read(collector: CollectorProcess, tmp_path: Path) ->
     assert "chmod 600" in found.said("settings")
 
 
-def test_a_name_that_is_none(tmp_path: Path) -> None:
-    url = "http://collector.invalid:8750"
+@pytest.mark.parametrize("host", ["collector.invalid", "a..b", f"{'a' * 64}.example"])
+def test_a_name_that_is_none(tmp_path: Path, host: str) -> None:
+    url = f"http://{host}:8750"
     found = examine(tmp_path, NODE_ID="n1", BEARER_TOKEN="t", CENTRAL_URL=url)
     assert found.failed[0] == "name"
-    assert "collector.invalid cannot be resolved" in found.said("name")
+    assert f"{host} cannot be resolved" in found.said("name")
     assert found.said("reachable") == "skipped because of: name"
     # What needs no collector is looked at all the same.
     assert found.outcome("disk") == "ok"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -285,6 +286,21 @@ def test_taking_it_away_keeps_settings_and_spool(
     assert str(root.places.state_dir) in kept
 
 
+def test_a_program_that_does_not_fit_is_told_and_leaves_nothing(root: Root, frozen: Path) -> None:
+    root.joined()
+    (frozen / "_internal/libpython.so.1").write_bytes(bytes(1024 * 1024))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A write beyond it fails as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            command.set_up(root.target())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "libpython.so.1" in str(caught.value.filename)
+    assert list(root.places.launcher_dir.parent.iterdir()) == []
+
+
 def test_purging_leaves_nothing(root: Root, frozen: Path) -> None:
     root.joined()
     command.set_up(root.target())
@@ -293,9 +309,19 @@ def test_purging_leaves_nothing(root: Root, frozen: Path) -> None:
     private.parent.mkdir()
     root.places.state_dir.rename(private)
     root.places.state_dir.symlink_to("private/forge-agent")
+    for name in ("ca.pem", "ca-0123456789abcdef.pem"):
+        (root.places.config_file.parent / name).touch()
     command.take_away(root.target(), purge=True)
     left = [path for path in root.folder.rglob("*forge*") if "download" not in path.parts]
     assert left == []
+
+
+def test_purging_leaves_certificates_that_joining_has_not_kept(root: Root) -> None:
+    root.joined()
+    (root.places.config_file.parent / "ca-of-the-office.pem").touch()
+    command.take_away(root.target(), purge=True)
+    left = [path.name for path in root.places.config_file.parent.iterdir()]
+    assert left == ["ca-of-the-office.pem"]
 
 
 def test_purging_leaves_what_is_not_ours_in_a_folder_that_the_owner_chose(

@@ -110,6 +110,20 @@ def test_before_any_agent_there_is_nothing_to_tell(tmp_path: Path) -> None:
     assert (code, found["agent"], found["running"]) == (1, None, False)
 
 
+def test_settings_that_are_not_there_are_no_other_agents(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "forge_agent", "status", "--config", str(tmp_path / "none.toml")],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment(HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path)),
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert f"There is no config file {tmp_path / 'none.toml'}" in done.stdout
+
+
 def test_a_terminal_without_our_letters_is_no_obstacle(tmp_path: Path) -> None:
     code, output = status(tmp_path, PYTHONIOENCODING="ascii")
     assert code == 1

@@ -68,6 +68,14 @@ def test_sending_ends_in_time_when_nobody_reads(
     assert caught.value.timed_out
 
 
+def test_after_an_abort_nothing_more_is_sent(collector: FakeCollector) -> None:
+    with closing(Connection(collector.url)) as connection:
+        connection.abort()
+        with pytest.raises(TransportError, match="told to stop"):
+            connection.post("/api/ingest/n1", b"{}", JSON)
+    assert collector.pushes == []
+
+
 def test_a_connection_that_was_idle_for_long_is_opened_anew(
     collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:

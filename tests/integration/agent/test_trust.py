@@ -107,6 +107,7 @@ def test_an_authoritys_file_that_is_gone_or_empty_is_told(tmp_path: Path) -> Non
         assert f"{path} cannot be used (No such file" in refusal(url, path)
         path.touch()
         assert f"{path} cannot be used (it holds no certificate)" in refusal(url, path)
+        assert f"{tmp_path} cannot be used (Is a directory)" in refusal(url, tmp_path)
 
 
 def test_an_authority_that_was_replaced_counts_at_the_next_connection(

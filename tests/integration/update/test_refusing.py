@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import socket
@@ -136,6 +137,19 @@ def test_a_program_that_cannot_be_started_here(
     assert "did not work" in said_by(program_dir, wanted(folder, keys))
 
 
+def test_a_machine_that_is_full_is_no_programs_fault(
+    program_dir: Path, folder: Path, keys: KeyPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    make_release(folder, "0.2.0", keys)
+    with monkeypatch.context() as machine:
+        machine.setattr(subprocess, "run", fails)
+        assert os.strerror(errno.EAGAIN) in refusal(program_dir, wanted(folder, keys))
+    assert "0.2.0 is installed" in said_by(program_dir, wanted(folder, keys))
+
+
 def test_a_program_of_another_version(program_dir: Path, folder: Path, keys: KeyPair) -> None:
     packed = program.archive(program.program("0.1.1"))
     make_release(folder, "0.2.0", keys, packed=packed)
@@ -213,6 +227,7 @@ def test_a_zip_that_reaches_outside(
 def test_an_archive_that_is_none(program_dir: Path, folder: Path, keys: KeyPair) -> None:
     make_release(folder, "0.2.0", keys, packed=b"not an archive")
     assert "it is damaged" in refusal(program_dir, wanted(folder, keys))
+    assert list(installed.versions_folder(program_dir).iterdir()) == []
 
 
 # --- the way ------------------------------------------------------------------------------------

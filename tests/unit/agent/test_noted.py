@@ -78,6 +78,7 @@ def test_a_folder_that_is_gone_stops_nobody(tmp_path: Path) -> None:
         b"{",
         b"[]",
         b"{}",
+        b"[" * 100_000,
         json.dumps({**NOTE, "pid": "712"}).encode(),
         json.dumps({**NOTE, "pid": True}).encode(),
         json.dumps({**NOTE, "dropped": None}).encode(),
@@ -207,6 +208,20 @@ def test_an_agent_whose_settings_are_not_known_is_found_by_its_trace(base: Path)
     assert found.state_dir == base / "user/state/new"
     assert found.settings is None
     assert found.problems
+
+
+def test_a_file_that_was_named_and_is_no_use_stands_for_no_other(base: Path) -> None:
+    path = base / "user/state/other/status.json"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    (base / "broken.toml").write_text("=")
+    # The machine's own is no exception.
+    for named in (base / "nope.toml", base / "broken.toml", base / "machine/agent.toml"):
+        found = find(base, config_file=named)
+        assert (found.settings, found.state_dir) == (None, None)
+        assert str(named) in found.problems[0]
+    (base / "machine/agent.toml").write_text("=")
+    assert find(base, config_file=base / "machine/agent.toml").state_dir == base / "machine/state"
 
 
 def test_what_is_closed_to_us_is_said(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,13 @@ def test_versions_only_rise(installed: Installed, choice: Choice) -> None:
     assert release.choose("0.2.0", installed, "0.1.0") is choice
 
 
+def test_a_launcher_that_was_installed_anew_counts_if_it_is_newer() -> None:
+    known = Installed(current="0.1.9", highest="0.1.9")
+    assert release.choose("0.2.0", known, "0.2.0") is Choice.UP_TO_DATE
+    assert release.choose("0.2.0", known, "0.2.1") is Choice.OLDER
+    assert release.choose("0.2.0", known, "0.1.8") is Choice.INSTALL
+
+
 def test_the_running_version_counts_where_no_update_came() -> None:
     assert release.choose("0.2.0", Installed(), "0.2.0") is Choice.UP_TO_DATE
     assert release.choose("0.2.0", Installed(), "0.3.0") is Choice.OLDER
