@@ -44,8 +44,18 @@ done_already() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 fingerprint() { cat "$@" | sha256sum | cut -c1-64; }
 
 # debian_package COMMAND PACKAGE: makes sure the command is there, by apt where we may.
-debian_package() {
-  command -v "$1" >/dev/null && return
+debian_package() { command -v "$1" >/dev/null || _install "$1" "$2"; }
+
+# python_library: makes sure that Python's shared library is there, which PyInstaller puts into the
+# agent. Debian's Python does without it; one from elsewhere has its own, or none that apt knows.
+python_library() {
+  "$PYTHON" -c 'import ctypes, sys, sysconfig
+if sys.base_prefix == "/usr": ctypes.CDLL(sysconfig.get_config_var("INSTSONAME"))' 2>/dev/null ||
+    _install "Python's shared library" libpython3-dev
+}
+
+# _install WHAT PACKAGE
+_install() {
   local hint="$1 is missing. Install it with: sudo apt-get install $2"
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then die "$hint"; fi
   say "Installing $2"

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PyInstaller.archive.readers import CArchiveReader  # type: ignore[import-untyped]
 
 from forge_shared import __version__
 from tests.frozen.building import Frozen
@@ -26,6 +27,13 @@ def test_the_processors_name(program: Path) -> None:
     assert said.returncode == 0, said.stderr
     assert len(said.stdout.strip()) > 3
     assert len(said.stdout.splitlines()) == 1
+
+
+def test_nvidias_binding_is_in_it(program: Path) -> None:
+    """Here is no card to ask, and without a driver it is not loaded."""
+    whole = CArchiveReader(str(program))
+    (modules,) = (name for name in whole.toc if name.startswith("PYZ"))
+    assert "pynvml" in whole.open_embedded_archive(modules).toc
 
 
 @pytest.mark.parametrize(
