@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.agent_process import running_agent
 from tests.browser.conftest import Watched, login_url
@@ -52,6 +52,26 @@ def test_a_lost_connection_is_said_and_comes_back_by_itself(
     try:
         expect(root).to_have_attribute("data-connection", "live", timeout=40_000)
     finally:
+        again.stop()
+
+
+def test_it_comes_back_too_where_the_certificate_is_trusted_for_pages_alone(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    # What is accepted so holds for no new connection of the shared worker.
+    context = chromium.new_context(ignore_https_errors=True)
+    collector = start_collector(tmp_path / "data", "--tls", "auto")
+    page = context.new_page()
+    page.goto(login_url(collector))
+    root = page.locator("[data-connection]").first
+    expect(root).to_have_attribute("data-connection", "live", timeout=10_000)
+    collector.kill()
+    expect(root).to_have_attribute("data-connection", "lost", timeout=10_000)
+    again = start_collector(tmp_path / "data", "--tls", "auto", "--port", str(collector.port))
+    try:
+        expect(root).to_have_attribute("data-connection", "live", timeout=40_000)
+    finally:
+        context.close()
         again.stop()
 
 

@@ -315,6 +315,21 @@ def test_a_history_that_cannot_be_had_says_why_and_is_asked_for_again(
     expect(page.locator('[data-chart="cpu"]')).to_be_visible(timeout=10_000)
 
 
+def test_without_the_script_that_draws_the_rest_of_the_page_goes_on(
+    context: BrowserContext, collector: CollectorProcess, machine: Machine
+) -> None:
+    page = context.new_page()
+    page.route("**/dashboard-*.js", lambda route: route.abort())
+    page.goto(login_url(collector))
+    expect(page.locator("[data-node-id]").first).to_be_visible(timeout=10_000)
+    page.goto(f"{collector.url}/#/node/{machine.id}")
+    expect(page.get_by_text("The charts could not be loaded")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("heading", name="Tokens of this machine")).to_be_visible()
+    page.unroute("**/dashboard-*.js")
+    page.get_by_role("button", name="Load the page anew").click()
+    expect(page.locator('[data-chart="cpu"]')).to_be_visible(timeout=10_000)
+
+
 def test_the_bare_address_is_the_collectors_own_machine(
     context: BrowserContext, tmp_path: Path
 ) -> None:

@@ -14,7 +14,8 @@ import { AddMachine } from "./views/add-machine/add-machine";
 import { FleetView } from "./views/fleet/fleet";
 import { Help } from "./views/help";
 import { HomeView } from "./views/node/home";
-import { NodeView, prepareDashboard } from "./views/node/node";
+import { prepareDashboard } from "./views/node/late-dashboard";
+import { NodeView } from "./views/node/node";
 import { ConnectionBanner, Header } from "./views/shell";
 import { LoginLink, SignIn, Unreachable } from "./views/sign-in";
 

@@ -27,6 +27,12 @@ export function memory(value: number | undefined): string {
   return value === undefined ? DASH : scaled(value, 1024, BINARY);
 }
 
+/** "15.7 of 32.0 GiB": a unit that both have is said once. */
+export function partOf(part: string, whole: string): string {
+  const [figure = "", unit] = part.split(" ");
+  return whole.endsWith(` ${unit ?? ""}`) ? `${figure} of ${whole}` : `${part} of ${whole}`;
+}
+
 export function bytesPerSecond(value: number | undefined): string {
   return value === undefined ? DASH : `${scaled(value, 1000, DECIMAL)}/s`;
 }

@@ -2,6 +2,7 @@
 
 import { Hub } from "./hub";
 import { HERE_EVERY_MS, type FromTab, type ToTab } from "./protocol";
+import { ShutOutCheck } from "./shut-out";
 
 let port: MessagePort | null = null;
 let nodes: readonly string[] = [];
@@ -12,7 +13,9 @@ export function openPort(receive: (message: ToTab) => void): void {
     retry();
     return;
   }
-  use(sharedPort(receive) ?? ownPort(), receive);
+  const shared = sharedPort(receive);
+  if (shared) use(shared, whileNotShutOut(shared, receive));
+  else use(ownPort(), receive);
   document.addEventListener("visibilitychange", sayHere);
   addEventListener("pagehide", () => {
     tell({ kind: "bye" });
@@ -66,6 +69,38 @@ function sharedPort(receive: (message: ToTab) => void): MessagePort | null {
     return worker.port;
   } catch {
     return null; // a browser set to forbid it
+  }
+}
+
+/** Passes on what the worker says, and does without it once it cannot reach what the page can. */
+function whileNotShutOut(
+  shared: MessagePort,
+  receive: (message: ToTab) => void,
+): (message: ToTab) => void {
+  const check = new ShutOutCheck({
+    reach,
+    retry,
+    leave: () => {
+      tell({ kind: "bye" });
+      shared.close();
+      use(ownPort(), receive);
+    },
+  });
+  return (message) => {
+    receive(message);
+    const isSeen = document.visibilityState === "visible";
+    if (message.kind === "connection" && isSeen) check.heard(message.connection);
+  };
+}
+
+const PATIENCE_MS = 10_000;
+
+async function reach(): Promise<boolean> {
+  try {
+    await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    return true;
+  } catch {
+    return false;
   }
 }
 

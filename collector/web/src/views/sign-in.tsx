@@ -42,7 +42,7 @@ export function SignIn({ because }: { readonly because?: string }) {
       <Failure reason={failure || (because ?? "")} />
       <p>
         Open a login link in this browser. The collector prints one in its terminal when it starts;
-        an admin makes more with
+        an admin makes more, on this page under Access or with
       </p>
       <pre class="snippet">
         <code>forgectl login-link</code>

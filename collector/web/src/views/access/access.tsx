@@ -3,12 +3,13 @@
 import { useState } from "preact/hooks";
 import { endSession, loginLink, mintToken, sessions, tokens } from "../../api";
 import { now } from "../../clock";
-import { exactMoment, moment, span } from "../../format/time";
+import { exactMoment, moment } from "../../format/time";
 import { session as me } from "../../session";
 import { Failure, useAction } from "../../ui/action";
 import { CopyBlock } from "../../ui/copy";
 import { useLoaded } from "../../ui/load";
 import type { HumanRole, LoginLink, Session } from "../../wire/messages";
+import { useFirstOnes } from "./first-ones";
 import { Invites } from "./invites";
 import { Revoke } from "./revoke";
 import { TokenList } from "./token-list";
@@ -80,10 +81,10 @@ function LoginLinks() {
       <Failure reason={failure} />
       {link && (
         <>
-          <CopyBlock text={link.url} what="the login link" />
+          <CopyBlock wraps text={link.url} what="the login link" />
           <p class="hint" role="status">
             {link.expires_at > now.value
-              ? `For a ${link.role}, for the next ${span(link.expires_at - now.value)}.`
+              ? `It signs in one ${link.role}, until ${moment(link.expires_at, now.value)}.`
               : "This link has expired."}
           </p>
         </>
@@ -141,7 +142,7 @@ function Tokens() {
           <p class="notice">
             <strong>The token of “{minted.name}” is shown once.</strong>
           </p>
-          <CopyBlock text={minted.token} what="the token">
+          <CopyBlock wraps text={minted.token} what="the token">
             <span data-testid="minted-token">{minted.token}</span>
           </CopyBlock>
         </>
@@ -160,29 +161,43 @@ function Sessions() {
       </header>
       {loaded.state === "loading" && <p class="loading">Loading…</p>}
       {loaded.state === "failed" && <Failure reason={loaded.reason} />}
-      {loaded.state === "ready" && (
-        <div class="list-box">
-          <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">Browser</th>
-                <th scope="col">Role</th>
-                <th scope="col">Since</th>
-                <th scope="col">Until</th>
-                <th scope="col">
-                  <span class="unseen">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {loaded.value.map((one) => (
-                <SessionRow key={one.id} session={one} onChange={reload} />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      {loaded.state === "ready" && <SessionTable found={loaded.value} onChange={reload} />}
     </section>
+  );
+}
+
+interface SessionTableProps {
+  readonly found: readonly Session[];
+  readonly onChange: () => void;
+}
+
+function SessionTable({ found, onChange }: SessionTableProps) {
+  const ordered = [...found].sort(
+    (a, b) => Number(b.current) - Number(a.current) || b.created_at - a.created_at,
+  );
+  const [shown, more] = useFirstOnes(ordered);
+  return (
+    <div class="list-box">
+      <table class="list">
+        <thead>
+          <tr>
+            <th scope="col">Browser</th>
+            <th scope="col">Role</th>
+            <th scope="col">Since</th>
+            <th scope="col">Until</th>
+            <th scope="col">
+              <span class="unseen">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((one) => (
+            <SessionRow key={one.id} session={one} onChange={onChange} />
+          ))}
+        </tbody>
+      </table>
+      {more}
+    </div>
   );
 }
 
@@ -198,8 +213,12 @@ function SessionRow({
     <tr>
       <td>{session.current ? <strong>This one</strong> : session.id.slice(-8)}</td>
       <td>{session.role}</td>
-      <td title={exactMoment(session.created_at)}>{moment(session.created_at, today)}</td>
-      <td title={exactMoment(session.expires_at)}>{moment(session.expires_at, today)}</td>
+      <td data-said="since" title={exactMoment(session.created_at)}>
+        {moment(session.created_at, today)}
+      </td>
+      <td data-said="until" title={exactMoment(session.expires_at)}>
+        {moment(session.expires_at, today)}
+      </td>
       <td class="list-action">
         <Revoke
           word="Sign out"

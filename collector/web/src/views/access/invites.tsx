@@ -9,6 +9,7 @@ import { Failure } from "../../ui/action";
 import { useLoaded } from "../../ui/load";
 import { AddMachine } from "../add-machine/add-machine";
 import type { Invite, InviteStatus } from "../../wire/messages";
+import { useFirstOnes } from "./first-ones";
 import { Revoke } from "./revoke";
 
 const STATUS_WORDS: Readonly<Record<InviteStatus, string>> = {
@@ -61,6 +62,7 @@ interface InviteTableProps {
 }
 
 function InviteTable({ found, onChange }: InviteTableProps) {
+  const [shown, more] = useFirstOnes(found);
   if (found.length === 0) return <p class="hint">There is no invite.</p>;
   return (
     <div class="list-box">
@@ -69,9 +71,7 @@ function InviteTable({ found, onChange }: InviteTableProps) {
           <tr>
             <th scope="col">For</th>
             <th scope="col">Status</th>
-            <th scope="col" class="list-spare">
-              Used
-            </th>
+            <th scope="col">Used</th>
             <th scope="col">Good until</th>
             <th scope="col">Joined</th>
             <th scope="col">
@@ -80,11 +80,12 @@ function InviteTable({ found, onChange }: InviteTableProps) {
           </tr>
         </thead>
         <tbody>
-          {found.map((invite) => (
+          {shown.map((invite) => (
             <InviteRow key={invite.id} invite={invite} onChange={onChange} />
           ))}
         </tbody>
       </table>
+      {more}
     </div>
   );
 }
@@ -101,11 +102,13 @@ function InviteRow({
     <tr>
       <td>{whom}</td>
       <td>{STATUS_WORDS[statusNow(invite)]}</td>
-      <td class="list-spare">
+      <td data-said="used">
         {invite.used} of {invite.uses}
       </td>
-      <td title={exactMoment(invite.expires_at)}>{moment(invite.expires_at, now.value)}</td>
-      <td title={invite.joined.join(", ")}>
+      <td data-said="until" title={exactMoment(invite.expires_at)}>
+        {moment(invite.expires_at, now.value)}
+      </td>
+      <td data-said="joined:" title={invite.joined.join(", ")}>
         {invite.joined.slice(0, JOINED_SHOWN).map((id, place) => (
           <span key={id}>
             {place > 0 && ", "}

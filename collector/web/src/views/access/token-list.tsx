@@ -1,14 +1,13 @@
 /** Tokens in a table, each of which can be revoked. */
 
-import { useState } from "preact/hooks";
 import { revokeToken } from "../../api";
 import { now } from "../../clock";
 import { exactMoment, moment } from "../../format/time";
-import { count } from "../../format/units";
 import { nodeAddress } from "../../route";
 import { Failure } from "../../ui/action";
 import type { Loaded } from "../../ui/load";
 import type { Token } from "../../wire/messages";
+import { useFirstOnes } from "./first-ones";
 import { Revoke } from "./revoke";
 
 interface TokenListProps {
@@ -18,15 +17,15 @@ interface TokenListProps {
   readonly onChange: () => void;
 }
 
-/** The newest ones, which are the ones one looks for. */
-const FIRST = 50;
-
 export function TokenList({ loaded, only = () => true, empty, onChange }: TokenListProps) {
-  const [all, setAll] = useState(false);
+  // The newest first, which are the ones one looks for.
+  const found =
+    loaded.state === "ready"
+      ? loaded.value.filter(only).sort((a, b) => b.created_at - a.created_at)
+      : [];
+  const [shown, more] = useFirstOnes(found);
   if (loaded.state === "loading") return <p class="loading">Loading…</p>;
   if (loaded.state === "failed") return <Failure reason={loaded.reason} />;
-  const found = loaded.value.filter(only).sort((a, b) => b.created_at - a.created_at);
-  const shown = all ? found : found.slice(0, FIRST);
   if (found.length === 0) return <p class="hint">{empty}</p>;
   return (
     <div class="list-box">
@@ -52,7 +51,9 @@ export function TokenList({ loaded, only = () => true, empty, onChange }: TokenL
                 )}
               </td>
               <td>{token.role}</td>
-              <td title={exactMoment(token.created_at)}>{moment(token.created_at, now.value)}</td>
+              <td data-said="minted" title={exactMoment(token.created_at)}>
+                {moment(token.created_at, now.value)}
+              </td>
               <td class="list-action">
                 <Revoke
                   word="Revoke"
@@ -65,17 +66,7 @@ export function TokenList({ loaded, only = () => true, empty, onChange }: TokenL
           ))}
         </tbody>
       </table>
-      {shown.length < found.length && (
-        <button
-          type="button"
-          class="button list-more"
-          onClick={() => {
-            setAll(true);
-          }}
-        >
-          Show all {count(found.length)}
-        </button>
-      )}
+      {more}
     </div>
   );
 }

@@ -38,7 +38,7 @@ interface ByHandProps {
   readonly guard: { current: () => boolean };
 }
 
-/** The steps, inside the dialog. `onMinted` tells its title; `guard` whether it may be closed. */
+/** The steps, inside the dialog. `onTitle` is told its title; `guard` whether it may be closed. */
 export function ByHand({ nodeId, onTitle, onClose, onBack, guard }: ByHandProps) {
   const [minted, setMinted] = useState<Minted | null>(null);
   const warned = useRef(false);

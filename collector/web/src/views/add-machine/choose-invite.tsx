@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { mintInvite } from "../../api";
+import { count } from "../../format/units";
 import { Failure, useAction } from "../../ui/action";
 import type { MintedInvite } from "../../wire/messages";
 
@@ -81,7 +82,7 @@ export function ChooseInvite({ nodeId, onMinted, onByHand }: ChooseInviteProps) 
         </label>
       </div>
       <p id="uses-help" class={valid ? "unseen" : "failure"} aria-live="polite">
-        {valid ? "" : `A number from 1 to ${MOST_USES}.`}
+        {valid ? "" : `A number from 1 to ${count(MOST_USES)}.`}
       </p>
       <Failure reason={failure} />
       <div class="dialog-actions dialog-actions-apart">

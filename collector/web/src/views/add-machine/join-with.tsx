@@ -1,9 +1,9 @@
 /** The one line for each platform, and who has come with it so far. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { invites, release } from "../../api";
 import { now } from "../../clock";
-import { exactMoment, span } from "../../format/time";
+import { exactMoment, moment } from "../../format/time";
 import { nodeAddress } from "../../route";
 import { fleet } from "../../stream/client";
 import { CopyBlock } from "../../ui/copy";
@@ -24,12 +24,21 @@ interface JoinWithProps {
 }
 
 export function JoinWith({ minted, onClose, onAnother }: JoinWithProps) {
-  const [platform, setPlatform] = useState<Platform>(() => platformOf(navigator.userAgent));
-  const [served] = useLoaded(release);
   const { invite, joined } = useInvite(minted.invite);
   return (
     <>
       <Terms invite={invite} />
+      {invite.status !== "used_up" && <HowToJoin minted={minted} />}
+      <Arrivals invite={invite} joined={joined} onClose={onClose} onAnother={onAnother} />
+    </>
+  );
+}
+
+function HowToJoin({ minted }: { readonly minted: MintedInvite }) {
+  const [platform, setPlatform] = useState<Platform>(() => platformOf(navigator.userAgent));
+  const [served] = useLoaded(release);
+  return (
+    <>
       {isLoopback(minted.url) && (
         <p class="caution">
           This collector listens on its own machine alone, so no other can join. Start it with{" "}
@@ -51,13 +60,16 @@ export function JoinWith({ minted, onClose, onAnother }: JoinWithProps) {
         )}
       </div>
       <Fingerprint minted={minted} />
-      <Arrivals invite={invite} joined={joined} onClose={onClose} onAnother={onAnother} />
     </>
   );
 }
 
 function Terms({ invite }: { readonly invite: Invite }) {
-  const left = invite.expires_at - now.value;
+  const notice = useRef<HTMLParagraphElement>(null);
+  useEffect(() => {
+    // What had the focus may have gone with a line that is used up.
+    if (document.activeElement === document.body) notice.current?.focus();
+  }, [invite.status]);
   const machines = invite.uses === 1 ? "one machine" : `${invite.uses} machines`;
   const whom =
     invite.node_id !== null
@@ -68,6 +80,7 @@ function Terms({ invite }: { readonly invite: Invite }) {
   return (
     <p
       class="notice"
+      ref={notice}
       data-first-focus
       tabIndex={-1}
       title={`until ${exactMoment(invite.expires_at)}`}
@@ -81,8 +94,8 @@ function Terms({ invite }: { readonly invite: Invite }) {
           <strong>This line is shown once.</strong>{" "}
           {invite.status === "revoked"
             ? "It was revoked."
-            : left > 0
-              ? `It is good for ${whom}, for the next ${span(left)}, also when this window is closed.`
+            : invite.expires_at > now.value
+              ? `It is good for ${whom} until ${moment(invite.expires_at, now.value)}, also when this window is closed.`
               : "It has expired."}
         </>
       )}
@@ -154,8 +167,9 @@ function WithoutArchive({ platform, minted }: Omit<LineProps, "release">) {
       <details>
         <summary>It is not installed there yet</summary>
         <p class="hint">
-          This collector has no release for that system to fetch the agent from
-          (docs/operations.md tells how it gets one).
+          This collector has no agent for that system to hand out. It gets one with{" "}
+          <code>scripts/build-agent --out data/releases</code>, run on a machine of that kind. From
+          the sources it goes like this:
         </p>
         <ol class="steps">
           <li>

@@ -173,7 +173,7 @@ function Silence({ machine }: { readonly machine: Machine }) {
   if (catching) {
     return (
       <span title={catching} aria-label={catching}>
-        <Icon name="restart" /> catching up
+        catching up
       </span>
     );
   }

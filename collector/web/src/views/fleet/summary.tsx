@@ -5,7 +5,7 @@ import type { Spread, Summary } from "../../fleet/summary";
 import { BUCKETS, HIGH_PCT } from "../../fleet/summary";
 import { CONDITIONS, type Fleet } from "../../fleet/state";
 import { CONDITION_NAMES } from "../../format/presence";
-import { bytesPerSecond, count, memory, percent, plural } from "../../format/units";
+import { bytesPerSecond, count, memory, partOf, percent, plural } from "../../format/units";
 import { nodeAddress } from "../../route";
 import { StatusGlyph } from "../../ui/icons";
 import { Bar, levelOf } from "../../ui/meter";
@@ -30,7 +30,7 @@ export function FleetSummary({
       <Panel
         title="Memory"
         figure={mem.totalBytes ? percent((mem.usedBytes / mem.totalBytes) * 100) : "–"}
-        note={mem.totalBytes ? `${memory(mem.usedBytes)} of ${memory(mem.totalBytes)}` : ""}
+        note={mem.totalBytes ? partOf(memory(mem.usedBytes), memory(mem.totalBytes)) : ""}
       >
         <Distribution spread={mem} machines={live} of="memory" />
       </Panel>
@@ -77,7 +77,7 @@ function Panel({ title, figure, note, children }: PanelProps) {
 function FullestDisk({ spread, fleet }: { readonly spread: Spread; readonly fleet: Fleet }) {
   const machine = spread.top && fleet.get(spread.top.id);
   if (!machine) return null;
-  if (spread.high > 1) return <>{`${count(spread.high)} at ${HIGH_PCT} % or more`}</>;
+  if (spread.high > 1) return <>{`${count(spread.high)} at ≥ ${HIGH_PCT} %`}</>;
   return (
     <a href={nodeAddress(machine.id)}>
       <Untrusted text={machine.name} />

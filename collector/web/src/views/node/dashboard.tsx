@@ -31,7 +31,7 @@ import { ChartSkeletons, NothingHere, PastFailed } from "./states";
 import type { Past } from "./use-past";
 import { Vitals } from "./vitals-row";
 
-interface DashboardProps {
+export interface DashboardProps {
   readonly machine: Machine;
   readonly past: Past;
   readonly range: Range;

@@ -1,6 +1,5 @@
-/** One machine: its name and state, and its dashboard, which is loaded when it is first wanted. */
+/** One machine: its name and state, and its dashboard. */
 
-import { lazy, Suspense } from "preact/compat";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { conditionOf, type Fleet, type Machine } from "../../fleet/state";
 import {
@@ -18,19 +17,12 @@ import { fleet } from "../../stream/client";
 import { EditMachine } from "./edit";
 import { ForgetMachine } from "./forget";
 import { NodeHead } from "./head";
+import { LateDashboard } from "./late-dashboard";
 import { neighboursOf } from "./neighbours";
 import { SharedToken } from "./shared-token";
 import { ChartSkeletons } from "./states";
 import { MachineTokens } from "./tokens";
 import { usePast } from "./use-past";
-
-const loadDashboard = () => import("./dashboard");
-const Dashboard = lazy(loadDashboard);
-
-/** Called where a machine may be opened soon: its page is then there at once. */
-export function prepareDashboard(): void {
-  void loadDashboard();
-}
 
 interface NodeViewProps {
   readonly id: string;
@@ -114,9 +106,13 @@ function KnownMachine({ fleet, machine, params, usual, isHome }: KnownMachinePro
         }}
       />
       <SharedToken machine={machine} fleet={fleet} />
-      <Suspense fallback={<ChartSkeletons />}>
-        <Dashboard machine={machine} past={past} range={range} usual={usual} onRange={setRange} />
-      </Suspense>
+      <LateDashboard
+        machine={machine}
+        past={past}
+        range={range}
+        usual={usual}
+        onRange={setRange}
+      />
       {isAdmin.value && (
         <MachineTokens nodeId={id} sharesTokenOf={machine.facts.shares_token_of} />
       )}

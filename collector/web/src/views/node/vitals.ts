@@ -2,7 +2,7 @@
 
 import { instanceKeys, instanceOf, shownInstance } from "../../history/keys";
 import { longSpan } from "../../format/time";
-import { bytes, bytesPerSecond, count, memory, percent } from "../../format/units";
+import { bytes, bytesPerSecond, count, memory, partOf, percent } from "../../format/units";
 import type { Values } from "../../wire/messages";
 
 export interface Vital {
@@ -65,12 +65,6 @@ function fullestFileSystem(values: Values): Vital | null {
   const total = values.get(`disk.total_bytes/${mount}`);
   const note = used === undefined || total === undefined ? "in use" : `${bytes(total - used)} free`;
   return { id: "disk", label: `Disk ${shownInstance(key)}`, figure: percent(pct), note, pct };
-}
-
-/** "15.7 of 32.0 GiB": a unit that both have is said once. */
-function partOf(part: string, whole: string): string {
-  const [figure = "", unit] = part.split(" ");
-  return whole.endsWith(` ${unit ?? ""}`) ? `${figure} of ${whole}` : `${part} of ${whole}`;
 }
 
 function traffic(values: Values): Vital | null {
