@@ -1,6 +1,38 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+# The files that take longest, begun in this order: begun late, one of them would run on alone when
+# all else is done. Mostly they wait, so that others run beside them.
+LONGEST: Final = (
+    "browser/test_node.py",
+    "browser/test_first_light.py",
+    "frozen/test_life.py",
+    "network/test_a_bad_line.py",
+    "faults/test_sealed_history.py",
+    "faults/test_restart.py",
+    "integration/simulate/test_simulate.py",
+    "integration/agent/test_watched.py",
+    "browser/test_page.py",
+    "integration/backup/test_restore.py",
+    "integration/agent/test_dying.py",
+    "integration/agent/test_offline.py",
+    "browser/test_joining.py",
+    "integration/backup/test_backup.py",
+    "integration/agent/test_uplink.py",
+    "integration/agent/test_pushing.py",
+    "integration/history/test_steady_state.py",
+    "network/test_joining.py",
+    "integration/update/test_trial.py",
+    "integration/backup/test_check.py",
+    "network/test_announcing.py",
+    "faults/test_refusing_to_start.py",
+    "integration/http_api/test_openapi.py",
+)
 
 
 def pytest_configure() -> None:
@@ -8,3 +40,11 @@ def pytest_configure() -> None:
     them ignore SIGINT, and they would hand that on."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    missing = [str(path) for path in places if not path.exists()]
+    if missing:
+        raise pytest.UsageError(f"LONGEST in {__file__} names what is not there: {missing}")
+    items.sort(key=lambda item: places.get(item.path, len(places)))

@@ -23,12 +23,18 @@ _POLL_S = 0.02
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T | None], what: str, *, patience_s: float = PATIENCE_S) -> T:
+def wait_for(
+    look: Callable[[], T | None],
+    what: str,
+    *,
+    patience_s: float = PATIENCE_S,
+    every_s: float = _POLL_S,
+) -> T:
     """Look until there is something to see, and return it; fail when it takes too long."""
     until = time.monotonic() + patience_s
     while (seen := look()) is None or seen is False:
         assert time.monotonic() < until, f"waited {patience_s} s for {what}"
-        time.sleep(_POLL_S)
+        time.sleep(every_s)
     return seen
 
 

@@ -141,6 +141,13 @@ def stored(data: Path) -> Stored:
 
 
 def wait_until_sealed(collector: CollectorProcess) -> Stored:
-    """Wait until all is sealed and merged that is due. It looks as it starts, and now and then."""
-    wait_for(lambda: not stored(collector.data).waiting, "history to be sealed", patience_s=60)
+    """Wait until all is sealed and merged that is due. It looks as it starts, and now and then.
+    The longer it works, the longer it rests, so a busy machine makes it wait twice over; to look
+    takes time too."""
+    wait_for(
+        lambda: not stored(collector.data).waiting,
+        "history to be sealed",
+        patience_s=180,
+        every_s=0.25,
+    )
     return stored(collector.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,15 +28,35 @@ DAMAGED_ROLLUP = """
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def boot_id() -> str:
     return new_boot()
 
 
 @pytest.fixture
 def filled(collector: CollectorProcess, boot_id: str) -> CollectorProcess:
-    push_some(collector, "n1", [snapshot(boot_id, seq) for seq in range(450)])
+    fill(collector, boot_id)
     return collector
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory, boot_id: str) -> Path:
+    """The data folder that a filled collector left as it stopped."""
+    with running_collector(tmp_path_factory.mktemp("left") / "data") as collector:
+        fill(collector, boot_id)
+        assert collector.stop() == 0
+    return collector.data
+
+
+@pytest.fixture
+def at_rest(left: Path, folder: Folder) -> Folder:
+    """A copy of that."""
+    shutil.copytree(left, folder.data)
+    return folder
+
+
+def fill(collector: CollectorProcess, boot_id: str) -> None:
+    push_some(collector, "n1", [snapshot(boot_id, seq) for seq in range(450)])
 
 
 def test_a_sound_database_in_use(filled: CollectorProcess) -> None:
@@ -46,9 +67,8 @@ def test_a_sound_database_in_use(filled: CollectorProcess) -> None:
     assert filled.stop() == 0
 
 
-def test_a_sound_database_at_rest(filled: CollectorProcess) -> None:
-    assert filled.stop() == 0
-    ended = run("check", "--data", filled.data)
+def test_a_sound_database_at_rest(at_rest: Folder) -> None:
+    ended = run("check", "--data", at_rest.data)
     assert (ended.code, ended.out) == (0, "✓ no damage found among 450 snapshots\n")
 
 
@@ -73,46 +93,42 @@ def test_a_backup(filled: CollectorProcess, place: Path) -> None:
 @pytest.mark.parametrize("is_running", [True, False])
 @pytest.mark.parametrize(("kind", "sql"), [("chunk", DAMAGED_CHUNK), ("rollup", DAMAGED_ROLLUP)])
 def test_damaged_history_is_named(
-    filled: CollectorProcess, boot_id: str, kind: str, sql: str, is_running: bool
+    at_rest: Folder, boot_id: str, kind: str, sql: str, is_running: bool
 ) -> None:
-    assert filled.stop() == 0
-    Folder(filled.data).execute(sql)
+    at_rest.execute(sql)
     if is_running:
-        with running_collector(filled.data):
-            ended = run("check", "--data", filled.data)
+        with running_collector(at_rest.data):
+            ended = run("check", "--data", at_rest.data)
     else:
-        ended = run("check", "--data", filled.data)
+        ended = run("check", "--data", at_rest.data)
 
     assert ended.code == 1
     (line,) = [line for line in ended.out.splitlines() if line.startswith("✗")]
     assert f"{kind} of n1, boot {boot_id}, 2026-11-21 11:01:14+00:00 to 2026" in line
 
 
-def test_a_snapshot_that_cannot_be_decoded(filled: CollectorProcess, folder: Folder) -> None:
-    assert filled.stop() == 0
-    folder.execute("UPDATE snapshots SET body = 'torn{' WHERE seq = 7")
-    ended = run("check", "--data", folder.data)
+def test_a_snapshot_that_cannot_be_decoded(at_rest: Folder) -> None:
+    at_rest.execute("UPDATE snapshots SET body = 'torn{' WHERE seq = 7")
+    ended = run("check", "--data", at_rest.data)
     assert ended.code == 1
     assert "snapshot of n1" in ended.out
 
 
-def test_a_snapshot_of_no_boot(filled: CollectorProcess, folder: Folder) -> None:
-    assert filled.stop() == 0
-    folder.execute("UPDATE snapshots SET boot = 77 WHERE seq = 7")
-    ended = run("check", "--data", folder.data)
+def test_a_snapshot_of_no_boot(at_rest: Folder) -> None:
+    at_rest.execute("UPDATE snapshots SET boot = 77 WHERE seq = 7")
+    ended = run("check", "--data", at_rest.data)
     assert ended.code == 1
     assert "boot number 77" in ended.out
 
 
 @pytest.mark.parametrize("is_running", [True, False])
-def test_a_damaged_page(filled: CollectorProcess, folder: Folder, is_running: bool) -> None:
-    assert filled.stop() == 0
-    overwrite_a_page(folder.database)
+def test_a_damaged_page(at_rest: Folder, is_running: bool) -> None:
+    overwrite_a_page(at_rest.database)
     if is_running:
-        with running_collector(folder.data):
-            ended = run("check", "--data", folder.data)
+        with running_collector(at_rest.data):
+            ended = run("check", "--data", at_rest.data)
     else:
-        ended = run("check", "--data", folder.data)
+        ended = run("check", "--data", at_rest.data)
     assert ended.code == 1, ended
     assert "✗" in ended.out
 
@@ -126,11 +142,10 @@ def test_a_damaged_page(filled: CollectorProcess, folder: Folder, is_running: bo
     ids=["there is none", "it is of a later release"],
 )
 def test_what_it_cannot_tell_is_another_exit_code(
-    filled: CollectorProcess, folder: Folder, spoil: Callable[[Folder], None]
+    at_rest: Folder, spoil: Callable[[Folder], None]
 ) -> None:
-    assert filled.stop() == 0
-    spoil(folder)
-    ended = run("check", "--data", folder.data)
+    spoil(at_rest)
+    ended = run("check", "--data", at_rest.data)
     assert ended.code == 2
     assert ended.out == ""
 

@@ -220,17 +220,18 @@ def test_what_is_not_sound_is_not_put_in_place(
     backup: Path, folder: Folder, damage: Callable[[Path], None]
 ) -> None:
     damage(backup)
-    before = names(folder.data) - {"address"}  # of the killed one
+    before = contents(folder.data)
 
     refused = run("restore", backup, "--data", folder.data, "--force")
 
     assert refused.code == 1
     assert DAMAGES[damage] in refused.err or "malformed" in refused.err, refused.err
-    assert names(folder.data) == before
-    with running_collector(folder.data) as again, again.client() as admin:
-        assert len(admin.get("/api/nodes/n1/snapshot")["points"]) == 300
-        assert again.stop() == 0
-    assert len(stored(folder.database)) == 500
+    assert contents(folder.data) == before
+
+
+def contents(data: Path) -> dict[str, bytes]:
+    """Return all that a killed collector left, to the byte, but where it was to be reached."""
+    return {path.name: path.read_bytes() for path in data.iterdir() if path.name != "address"}
 
 
 def test_all_but_damaged_history_can_be_had(backup: Path, folder: Folder) -> None:
@@ -276,9 +277,10 @@ def test_one_that_is_killed_leaves_the_old_or_the_new(
         pass
     assert run("backup", kept, "--data", folder.data).code == 0  # 500 snapshots
     took_s = _seconds(lambda: run("restore", kept, "--data", folder.data, "--force"))
-    found = []
+    found = [500]
     for part in range(4):
-        run("restore", kept, "--data", folder.data, "--force")
+        if found[-1] != 500:
+            run("restore", kept, "--data", folder.data, "--force")
         restoring = subprocess.Popen(
             command("restore", backup, "--data", folder.data, "--force"),
             env=environment(),
