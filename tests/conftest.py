@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import settings
 
 # The files that take longest, begun in this order: begun late, one of them would run on alone when
 # all else is done. Mostly they wait, so that others run beside them.
@@ -33,6 +34,11 @@ LONGEST: Final = (
     "faults/test_refusing_to_start.py",
     "integration/http_api/test_openapi.py",
 )
+
+
+# A deadline for each example would measure whoever else uses the machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

@@ -22,10 +22,12 @@ from forge_collector.db import Database, SqliteEngine
 from forge_collector.events import (
     CredentialRevoked,
     Events,
+    JobFailed,
     NodeAdded,
     NodeForgotten,
     NodeStatusChanged,
     NodeTokenShared,
+    WorkerLoadChanged,
 )
 from forge_collector.fleet import tasks as fleet_tasks
 from forge_collector.fleet.live import LiveFleet
@@ -41,6 +43,12 @@ from forge_collector.http.routing import Route, register
 from forge_collector.http.service import ServiceRoutes
 from forge_collector.http.site import Site
 from forge_collector.http.streams import Streams
+from forge_collector.jobs import rules as job_rules
+from forge_collector.jobs import tasks as job_tasks
+from forge_collector.jobs.files import JobFiles
+from forge_collector.jobs.job_types import JobTypes
+from forge_collector.jobs.live import LiveJobs
+from forge_collector.jobs.routes import JobRoutes
 from forge_collector.joining import tasks as joining_tasks
 from forge_collector.joining.routes import JoiningRoutes
 from forge_collector.local_agent import LocalAgent
@@ -75,6 +83,9 @@ class Collector:
         self.streams = Streams()
         self.keyring = Keyring(settings.admin_secret, self.clock, self.events)
         self.live = LiveFleet(self.clock, self.events)
+        limits = job_rules.Limits(settings.worker_slots, settings.fleet_slots)
+        self.jobs = LiveJobs(self.clock, self.events, limits)
+        self.job_files = JobFiles(settings.data)
         self._tasks = Tasks()
         self._is_ready = False
 
@@ -91,10 +102,12 @@ class Collector:
             observe_batch=self.telemetry.observe_commit,
         )
         self.sealer = Sealer(self.db, self.clock)
+        self.job_types = JobTypes(self.db, self.jobs.lease_clock)
         self._subscribe()
         self._add_gauges()
         self.keyring.load(await self.db.read(access_store.load))
         await fleet_tasks.restore(self.live, self.db)
+        await job_tasks.restore(self.jobs, self.job_types, self.db)
         self._runner = web.AppRunner(
             self._application(),
             access_log=None,
@@ -117,8 +130,10 @@ class Collector:
         for site in list(self._runner.sites):
             await site.stop()
         self.streams.close_all()
+        self.jobs.close()
         await self._tasks.stop()
         await self._runner.cleanup()
+        self.job_types.close()
         await fleet_tasks.note_listened(self.live, self.db)
         await self.db.close()
 
@@ -130,14 +145,18 @@ class Collector:
 
     def _reach(self) -> Reach:
         own = self.certificate
-        host = own.host if own is not None else None
         return Reach(
             self.settings.public_url,
             "http" if own is None else "https",
-            self.place.host_for_others if host is None else lambda: host,
+            self._host_for_others,
             self.port,
             own.ca_fingerprint if own is not None else None,
         )
+
+    def _host_for_others(self) -> str:
+        # Asked each time: the certificate may be replaced by one for another name.
+        named = self.certificate.host if self.certificate is not None else None
+        return named or self.place.host_for_others()
 
     async def _listen_for_own(self) -> None:
         """Settle where this machine's agent and commands reach the collector: ``own_url``.
@@ -168,6 +187,15 @@ class Collector:
         history = HistoryRoutes(
             self.db, self.clock, self.live.interval_s, self.settings.history_hours
         )
+        jobs = JobRoutes(
+            db=self.db,
+            live=self.jobs,
+            job_types=self.job_types,
+            files=self.job_files,
+            streams=self.streams,
+            clock=self.clock,
+            authenticator=self.keyring,
+        )
         service = ServiceRoutes(
             is_ready=lambda: self._is_ready and self.db.waiting < _READY_BELOW_WAITING,
             exposition=self.telemetry.exposition,
@@ -178,6 +206,7 @@ class Collector:
             *fleet.routes(),
             *history.routes(),
             *access.routes(),
+            *jobs.routes(),
             *JoiningRoutes(self.db, self.clock, self.reach, admit=self.keyring.add).routes(),
             *BackupRoutes(self.db, self.settings.data, self.keyring).routes(),
             *ReleaseRoutes(Published(self.settings.releases_folder)).routes(),
@@ -188,13 +217,15 @@ class Collector:
         return routes
 
     def _application(self) -> web.Application:
-        named = self.certificate.current.names if self.certificate is not None else ()
-        guard = Guard([*self.settings.host_names, *named], self.settings.public_url)
+        guard = Guard(self.settings.host_names, self.settings.public_url, self._certified_names)
         app = web.Application(middlewares=[problems.middleware, guard.middleware()])
         app.on_response_prepare.append(add_security_headers)
         register(app, self.routes(), self.keyring, cookie_name(self.port))
         assets.register(app, _STATIC)
         return app
+
+    def _certified_names(self) -> frozenset[str]:
+        return self.certificate.current.names if self.certificate is not None else frozenset()
 
     def _subscribe(self) -> None:
         self.events.subscribe(CredentialRevoked, lambda e: self.streams.close(e.credential_id))
@@ -204,6 +235,11 @@ class Collector:
         self.events.subscribe(
             CredentialRevoked, lambda e: _log.info(e.name, credential=e.credential_id)
         )
+        self.events.subscribe(NodeForgotten, self.jobs.forget_node)
+        self.events.subscribe(WorkerLoadChanged, self.live.note_load)
+        self.events.subscribe(
+            JobFailed, lambda e: _log.warning(e.name, job=e.job_id, type=e.job_type)
+        )
         self.events.subscribe(NodeStatusChanged, _log_status)
         self.events.subscribe(NodeTokenShared, _log_token_shared)
 
@@ -211,6 +247,15 @@ class Collector:
         gauge = self.telemetry.gauge
         gauge("forge_nodes", "Nodes, by condition.", self.live.count_by_condition, "status")
         gauge("forge_nodes_watched", "Nodes watched live.", self.live.count_watched)
+        gauge("forge_jobs", "Jobs, by status.", lambda: self.jobs.counts, "status")
+        self.telemetry.counter(
+            "forge_job_attempts",
+            "Attempts of jobs that ended, by how.",
+            lambda: self.jobs.attempts,
+            "outcome",
+        )
+        gauge("forge_jobs_claims_waiting", "Claims that wait for a job.", self.jobs.count_waiting)
+        gauge("forge_workers", "Workers, by state.", lambda: self.jobs.workers, "state")
         gauge("forge_streams", "Open event streams.", lambda: len(self.streams))
         gauge("forge_commit_waiting", "Units waiting for the writer.", lambda: self.db.waiting)
         gauge(
@@ -246,6 +291,10 @@ class Collector:
         kept = Kept(self.settings.history_hours, self.settings.rollup_days)
         start("seal", self.sealer.run)
         start("prune", lambda: prune_forever(db, clock, kept))
+        start("sweep jobs", lambda: job_tasks.sweep_forever(self.jobs, db))
+        start("publish jobs", lambda: job_tasks.publish_forever(self.jobs, db))
+        days = self.settings.job_days
+        start("prune jobs", lambda: job_tasks.prune_forever(self.jobs, db, self.job_files, days))
         start("expire credentials", lambda: expire_credentials(self.keyring, db, clock))
         start("prune invites", lambda: joining_tasks.prune_forever(db, clock))
         if (own := self.certificate) is not None:

@@ -23,6 +23,7 @@ from forge_collector.config import ConfigError, Settings
 from forge_collector.db import DatabaseError
 from forge_collector.http.reach import is_loopback
 from forge_shared import __version__, joining
+from forge_shared.job_messages import USUAL_SLOTS
 from forge_shared.messages import HumanRole
 
 _log = structlog.get_logger()
@@ -113,6 +114,24 @@ _data_option = click.option(
     help="How long averages and extremes of ten minutes are kept.",
 )
 @click.option(
+    "--job-days",
+    envvar="FORGE_JOB_DAYS",
+    default=30,
+    show_default=True,
+    type=click.IntRange(1, 3660),
+    help="How long jobs that have ended are kept.",
+)
+@click.option(
+    "--worker-slots",
+    envvar="FORGE_WORKER_SLOTS",
+    help="How many jobs of a class one worker may have at once.  [default: cpu=4,io=10,llm=1]",
+)
+@click.option(
+    "--fleet-slots",
+    envvar="FORGE_FLEET_SLOTS",
+    help="How many jobs of a class all workers may have at once.  [default: llm=1]",
+)
+@click.option(
     "--connections-per-address",
     envvar="FORGE_CONNECTIONS_PER_ADDRESS",
     default=4096,
@@ -140,6 +159,9 @@ def serve(  # noqa: PLR0917  click passes every option by name
     local_agent: bool,
     history_hours: int,
     rollup_days: int,
+    job_days: int,
+    worker_slots: str | None,
+    fleet_slots: str | None,
     connections_per_address: int,
     releases: Path | None,
 ) -> None:
@@ -166,6 +188,9 @@ def serve(  # noqa: PLR0917  click passes every option by name
                 local_agent=local_agent,
                 history_hours=history_hours,
                 rollup_days=rollup_days,
+                job_days=job_days,
+                worker_slots=config.slots_of("--worker-slots", worker_slots, USUAL_SLOTS),
+                fleet_slots=config.slots_of("--fleet-slots", fleet_slots, config.USUAL_FLEET_SLOTS),
                 connections_per_address=connections_per_address,
                 releases=releases,
                 tls_auto=tls == "auto",

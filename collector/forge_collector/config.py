@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from forge_collector.access.rules import MIN_ADMIN_SECRET_LENGTH
 from forge_shared import names
+from forge_shared.job_messages import USUAL_SLOTS, ResourceClass
 
 DATABASE_FILE: Final = "fleet.db"
 ADMIN_SECRET_FILE: Final = "admin-secret"
@@ -22,6 +23,8 @@ RELEASES_FOLDER: Final = "releases"
 ADDRESS_FILE: Final = "address"
 TLS_FOLDER: Final = "tls"
 AUTHORITY_FILE: Final = "ca.pem"
+
+USUAL_FLEET_SLOTS: Final[Mapping[ResourceClass, int]] = {ResourceClass.LLM: 1}
 
 # What a process needs of its surroundings to run at all.
 _BARE_ENVIRONMENT: Final = (
@@ -64,6 +67,9 @@ class Settings:
     local_agent: bool = True
     history_hours: int = 48
     rollup_days: int = 30
+    job_days: int = 30
+    worker_slots: Mapping[ResourceClass, int] = field(default_factory=lambda: USUAL_SLOTS)
+    fleet_slots: Mapping[ResourceClass, int] = field(default_factory=lambda: USUAL_FLEET_SLOTS)
     connections_per_address: int = 4096
     releases: Path | None = None
     tls_auto: bool = False
@@ -95,6 +101,22 @@ class Settings:
         public = urlsplit(self.public_url or "").hostname
         further = (self.host, public or "", *self.allowed_hosts)
         return ("localhost", own, f"{own.partition('.')[0]}.local", *filter(None, further))
+
+
+def slots_of(
+    option: str, text: str | None, usual: Mapping[ResourceClass, int]
+) -> dict[ResourceClass, int]:
+    """Read slots such as ``cpu=4,llm=1``; a class that is not named has as many as usual."""
+    slots = dict(usual)
+    for pair in filter(None, (text or "").split(",")):
+        name, _, number = (part.strip() for part in pair.partition("="))
+        if name not in set(ResourceClass) or not (number.isascii() and number.isdigit()):
+            raise ConfigError(
+                f"{option} {text!r} is not understood. Write it as cpu=4,io=10,llm=1, or with "
+                "some of these."
+            )
+        slots[ResourceClass(name)] = int(number)
+    return slots
 
 
 def own_authority(data: Path) -> Path:

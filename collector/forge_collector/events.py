@@ -59,8 +59,65 @@ class CredentialRevoked:
     credential_id: str
 
 
-Event = NodeAdded | NodeStatusChanged | NodeForgotten | NodeTokenShared | CredentialRevoked
-E = TypeVar("E", NodeAdded, NodeStatusChanged, NodeForgotten, NodeTokenShared, CredentialRevoked)
+@dataclass(frozen=True, slots=True)
+class JobSucceeded:
+    """A job's result was accepted."""
+
+    name: ClassVar[str] = "job.succeeded"
+    job_id: str
+    job_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A job will not be tried again unless somebody says so."""
+
+    name: ClassVar[str] = "job.failed"
+    job_id: str
+    job_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled:
+    """A job was ended because somebody asked for it."""
+
+    name: ClassVar[str] = "job.cancelled"
+    job_id: str
+    job_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLoadChanged:
+    """A node works on so many jobs now."""
+
+    name: ClassVar[str] = "worker.load_changed"
+    node_id: str
+    running: int
+
+
+Event = (
+    NodeAdded
+    | NodeStatusChanged
+    | NodeForgotten
+    | NodeTokenShared
+    | CredentialRevoked
+    | JobSucceeded
+    | JobFailed
+    | JobCancelled
+    | WorkerLoadChanged
+)
+E = TypeVar(
+    "E",
+    NodeAdded,
+    NodeStatusChanged,
+    NodeForgotten,
+    NodeTokenShared,
+    CredentialRevoked,
+    JobSucceeded,
+    JobFailed,
+    JobCancelled,
+    WorkerLoadChanged,
+)
 
 
 class Events:

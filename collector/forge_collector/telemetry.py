@@ -6,18 +6,26 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from forge_shared.condition import Condition
+from forge_shared.job_messages import AttemptOutcome, JobStatus
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 _COMMIT_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _UNITS_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
-Reading = Callable[[], float | Mapping[str, float] | Mapping[Condition, int]]
+Counts = (
+    Mapping[str, float]
+    | Mapping[Condition, int]
+    | Mapping[JobStatus, int]
+    | Mapping[AttemptOutcome, int]
+)
+Reading = Callable[[], float | Counts]
+_Family = GaugeMetricFamily | CounterMetricFamily
 
 
 class Telemetry:
@@ -26,8 +34,8 @@ class Telemetry:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._gauges = _Gauges()
-        self._registry.register(self._gauges)
+        self._readings = _Readings()
+        self._registry.register(self._readings)
         snapshots = Counter(
             "forge_ingest_snapshots",
             "Snapshots received, by what became of them.",
@@ -68,7 +76,11 @@ class Telemetry:
 
     def gauge(self, name: str, help_text: str, read: Reading, label: str | None = None) -> None:
         """Add a gauge; ``read`` returns a number, or with a label a number for each value of it."""
-        self._gauges.rows.append((name, help_text, read, label))
+        self._readings.rows.append((GaugeMetricFamily, name, help_text, read, label))
+
+    def counter(self, name: str, help_text: str, read: Reading, label: str | None = None) -> None:
+        """Add what only grows, and is counted elsewhere, read as a gauge is."""
+        self._readings.rows.append((CounterMetricFamily, name, help_text, read, label))
 
     def exposition(self) -> bytes:
         """Return all figures in Prometheus' text format."""
@@ -81,13 +93,13 @@ class Telemetry:
         }
 
 
-class _Gauges(Collector):
+class _Readings(Collector):
     def __init__(self) -> None:
-        self.rows: list[tuple[str, str, Reading, str | None]] = []
+        self.rows: list[tuple[type[_Family], str, str, Reading, str | None]] = []
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        for name, help_text, read, label in self.rows:
-            family = GaugeMetricFamily(name, help_text, labels=[label] if label else [])
+    def collect(self) -> Iterator[_Family]:
+        for kind, name, help_text, read, label in self.rows:
+            family = kind(name, help_text, labels=[label] if label else [])
             reading = read()
             if isinstance(reading, Mapping):
                 for value, number in reading.items():

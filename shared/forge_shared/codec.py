@@ -60,6 +60,11 @@ def decode_snapshot(line: bytes) -> Snapshot:
     return snapshot
 
 
+def of_validation(error: msgspec.ValidationError) -> InvalidError:
+    """Say of what msgspec refused which field is wrong, and why."""
+    return _invalid(str(error))
+
+
 def encode(message: object) -> bytes:
     return msgspec.json.encode(message)
 

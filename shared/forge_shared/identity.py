@@ -7,13 +7,11 @@ it; the record holds only the secret's BLAKE2b hash.
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import os
 import re
 from typing import NamedTuple
-
-from nacl.bindings import sodium_memcmp
-from nacl.encoding import RawEncoder
-from nacl.hash import blake2b
 
 _CREDENTIAL = re.compile(r"([a-z]+)_([0-9a-f]{32})_([0-9a-f]{64})")
 _SECRET_BYTES = 32
@@ -35,9 +33,14 @@ class Credential(NamedTuple):
         return f"Credential({self.prefix!r}, {self.id!r}, <secret>)"
 
 
-def uuid7(now_ms: int) -> str:
-    """Return a UUIDv7 (RFC 9562, section 5.7): ids that sort by the time they were made."""
-    value = (now_ms & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10), "big")
+def uuid7(now_ms: int, noise: int | None = None) -> str:
+    """Return a UUIDv7 (RFC 9562, section 5.7): ids that sort by the time they were made.
+
+    ``noise``: 80 random bits, where they need not be the system's.
+    """
+    if noise is None:
+        noise = int.from_bytes(os.urandom(10), "big")
+    value = (now_ms & 0xFFFF_FFFF_FFFF) << 80 | noise
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return _dashed(f"{value:032x}")
@@ -71,12 +74,12 @@ def secret_hash(secret: str) -> bytes:
     """Return the 32-byte BLAKE2b hash of a secret (RFC 7693)."""
     # What is no UTF-8 in a header arrives as lone surrogates: they hash too, to no known secret.
     encoded = secret.encode(errors="surrogatepass")
-    return bytes(blake2b(encoded, digest_size=_HASH_BYTES, encoder=RawEncoder))
+    return hashlib.blake2b(encoded, digest_size=_HASH_BYTES).digest()
 
 
 def matches(secret: str, expected_hash: bytes) -> bool:
     """Tell in constant time whether the secret has this hash."""
-    return bool(sodium_memcmp(secret_hash(secret), expected_hash))
+    return hmac.compare_digest(secret_hash(secret), expected_hash)
 
 
 def _dashed(bare: str) -> str:

@@ -53,9 +53,11 @@ Secret = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class Role(StrEnum):
-    """What a credential may do. A node speaks for itself alone; an admin may do what people may."""
+    """What a credential may do. A node speaks for itself alone, a submitter sees its own jobs and
+    nothing else; an admin may do what people may."""
 
     NODE = "node"
+    SUBMITTER = "submitter"
     VIEWER = "viewer"
     ADMIN = "admin"
 
@@ -63,6 +65,7 @@ class Role(StrEnum):
 class HumanRole(StrEnum):
     """The roles people and scripts sign in with."""
 
+    SUBMITTER = "submitter"
     VIEWER = "viewer"
     ADMIN = "admin"
 
@@ -248,7 +251,7 @@ class Card(Struct, omit_defaults=True):
     net.rx/tx_bytes_per_s summed over interfaces, where the node has them; agent.spool_bytes while
     it is catching up.
     ``cpu``: the sparkline's points that the client does not have yet, oldest first.
-    ``facts``: there when the client does not have them yet.
+    ``jobs``: how many it works on. ``facts``: there when the client does not have them yet.
     """
 
     id: str
@@ -256,6 +259,7 @@ class Card(Struct, omit_defaults=True):
     last_seen: int
     values: dict[str, int | float]
     cpu: list[int | float] = []
+    jobs: int = 0
     facts: CardFacts | None = None
 
 
@@ -305,7 +309,7 @@ class Tokens(Struct):
 
 class Login(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Either a one-time ``code`` from a login link, or a ``secret``: the admin secret or a
-    viewer's or admin's token."""
+    submitter's, viewer's or admin's token."""
 
     code: Secret | None = None
     secret: Secret | None = None

@@ -35,7 +35,7 @@ class Keyring:
         if (parsed := identity.parse(text)) is not None:
             return self._proven(parsed, Kind.TOKEN)
         if identity.matches(text, self._admin_hash):
-            return Principal(ADMIN_SECRET_ID, Role.ADMIN, None)
+            return Principal(ADMIN_SECRET_ID, Role.ADMIN, None, ADMIN_SECRET_ID, Role.ADMIN.value)
         return None
 
     def by_session(self, text: str) -> Principal | None:
@@ -78,4 +78,11 @@ class Keyring:
             return None
         if credential.is_expired(self._clock.now_ms()):
             return None
-        return Principal(credential.id, credential.role, credential.node_id)
+        owner = self._credentials.get(credential.granted_by or "", credential)
+        return Principal(
+            credential.id,
+            credential.role,
+            credential.node_id,
+            credential.granted_by or credential.id,
+            owner.name or owner.node_id or owner.role.value,
+        )

@@ -178,8 +178,15 @@ class AccessRoutes:
         # Taken before the proof is looked at, so that guesses sent all at once count too.
         if not self._failures.allow(address, self._clock.monotonic_ms()):
             raise too_many_attempts()
-        session = await self._session_for(call.body, self._clock.now_ms())
-        self._failures.give_back(address)
+        was_guess = False
+        try:
+            session = await self._session_for(call.body, self._clock.now_ms())
+        except ProblemError:
+            was_guess = True
+            raise
+        finally:
+            if not was_guess:
+                self._failures.give_back(address)
         if not await self._db.write(lambda tx: store.add_granted(tx, session.credential)):
             raise ProblemError("login_failed", "This token was revoked just now.")
         self._keyring.add(session.credential)
@@ -256,7 +263,7 @@ class AccessRoutes:
             principal = self._keyring.by_token(login.secret or "")
             if principal is not None and principal.role is not Role.NODE:
                 return rules.mint_session(principal.role, principal.credential_id, now_ms)
-            detail = "This is neither the admin secret nor a viewer's or admin's token."
+            detail = "This is neither the admin secret nor a token for people."
         raise ProblemError("login_failed", detail)
 
     async def _revoke(self, credential_id: str, kind: Kind) -> None:

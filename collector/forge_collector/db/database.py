@@ -89,20 +89,24 @@ class Database:
         What the unit raises is raised here, after it alone was rolled back. Raises OverloadedError
         without running it when too many wait, and DatabaseError when the transaction was lost.
         """
+        return await self.queue(unit)
+
+    def queue(self, unit: Unit[T]) -> asyncio.Future[T]:
+        """Queue a unit as ``write`` does, and return the future of its result.
+
+        What is queued in one turn of the event loop runs in that order, and commits together.
+        """
         self._check_open()
         if self._waiting >= self._max_waiting:
             raise OverloadedError(f"{self._waiting} units wait for the writer")
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
-        try:
-            self._arrived.append(_Waiting(unit, future))
-            if len(self._arrived) == 1:
-                # What this turn of the event loop brings goes over together: each hand-over makes
-                # the two threads fight for the interpreter (measured: docs/performance.md).
-                self._loop.call_soon(self._hand_over)
-            return await future
-        finally:
-            self._waiting -= 1
+        self._arrived.append(_Waiting(unit, future))
+        if len(self._arrived) == 1:
+            # What this turn of the event loop brings goes over together: each hand-over makes the
+            # two threads fight for the interpreter (measured: docs/performance.md).
+            self._loop.call_soon(self._hand_over)
+        return future
 
     async def read(self, query: Unit[T]) -> T:
         """Run a query on a consistent view of what is committed, and return its result."""
@@ -211,7 +215,7 @@ class Database:
             started = time.monotonic()
             outcomes = self._commit(batch)
             elapsed_s = time.monotonic() - started
-            self._deliver(outcomes)
+            self._deliver(outcomes, units=len(batch))
             self._written_since_checkpoint = True
             if self._observe_batch is not None:
                 self._observe_batch(len(batch), elapsed_s)
@@ -235,6 +239,8 @@ class Database:
     def _commit(self, batch: list[_Waiting]) -> list[_Outcome]:
         try:
             self._writer.begin_write()
+            if len(batch) == 1:
+                return [self._run_alone(batch[0])]
             outcomes = [self._run_unit(waiting) for waiting in batch]
             self._writer.commit()
         except DatabaseError as error:
@@ -243,20 +249,36 @@ class Database:
             return [_Outcome(waiting.future, None, _lost(error)) for waiting in batch]
         return outcomes
 
+    def _run_alone(self, waiting: _Waiting) -> _Outcome:
+        """Run the only unit of a transaction, and commit it: there is nothing to save from it."""
+        try:
+            value = waiting.unit(self._writer)
+        except Exception as error:  # whatever a unit raises is its caller's to see
+            self._check_transaction(error)
+            self._writer.rollback()
+            return _Outcome(waiting.future, None, _bearable(error))
+        self._writer.commit()
+        return _Outcome(waiting.future, value, None)
+
     def _run_unit(self, waiting: _Waiting) -> _Outcome:
         """Run one unit in its savepoint; raises DatabaseError when the transaction is gone."""
         self._writer.savepoint()
         try:
             value = waiting.unit(self._writer)
         except Exception as error:  # whatever a unit raises is its caller's to see
-            if not self._writer.in_transaction:
-                if isinstance(error, DatabaseError):
-                    raise
-                raise DatabaseError(f"the transaction was lost: {error}") from error
+            self._check_transaction(error)
             self._writer.rollback_to_savepoint()
             return _Outcome(waiting.future, None, _bearable(error))
         self._writer.release_savepoint()
         return _Outcome(waiting.future, value, None)
+
+    def _check_transaction(self, error: Exception) -> None:
+        """Raise DatabaseError when what a unit raised took the whole transaction with it."""
+        if self._writer.in_transaction:
+            return
+        if isinstance(error, DatabaseError):
+            raise error
+        raise DatabaseError(f"the transaction was lost: {error}") from error
 
     def _abandon(self) -> None:
         try:
@@ -290,10 +312,11 @@ class Database:
             return
         self._written_since_checkpoint = False
 
-    def _deliver(self, outcomes: list[_Outcome]) -> None:
-        self._loop.call_soon_threadsafe(self._resolve, outcomes)
+    def _deliver(self, outcomes: list[_Outcome], *, units: int = 0) -> None:
+        self._loop.call_soon_threadsafe(self._resolve, outcomes, units)
 
-    def _resolve(self, outcomes: list[_Outcome]) -> None:
+    def _resolve(self, outcomes: list[_Outcome], units: int) -> None:
+        self._waiting -= units
         for future, value, error in outcomes:
             if future.done():  # its caller was cancelled meanwhile
                 continue

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
-
-import sqlite_utils
 
 from forge_collector.db import migrations, sqlite_copy
 from forge_collector.db.engine import Connection, Footprint, Rows, Value
 from forge_collector.db.errors import ConflictError, DatabaseError, StorageFullError, TooSlowError
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 MIGRATION_SET: Final = "forge_fleet"
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024  # a WAL that a burst blew up shrinks back to this
@@ -225,6 +228,8 @@ class SqliteEngine:
         raw.execute("PRAGMA synchronous = FULL")
         raw.execute("PRAGMA wal_autocheckpoint = 0")
         raw.execute(f"PRAGMA journal_size_limit = {self._log_bytes_kept}")
+        # What a savepoint may have to undo: beyond 64 KiB it would go to a temporary file.
+        raw.execute("PRAGMA temp_store = MEMORY")
         raw.execute("PRAGMA foreign_keys = ON")
         raw.execute(f"PRAGMA busy_timeout = {_BUSY_WAIT_MS}")
         raw.execute(f"PRAGMA analysis_limit = {_ROWS_ANALYSED}")
@@ -233,13 +238,28 @@ class SqliteEngine:
 
 def _migrate(raw: sqlite3.Connection, schema: Iterable[migrations.Migration]) -> None:
     """Apply what is pending; each migration commits together with its record."""
-    pending = sqlite_utils.Migrations(MIGRATION_SET)
+    utils = _sqlite_utils()
+    pending: sqlite_utils.Migrations = utils.Migrations(MIGRATION_SET)
     for migration in schema:
         pending(name=migration.name)(_as_function(migration))
-    pending.apply(sqlite_utils.Database(raw))
+    pending.apply(utils.Database(raw))
 
 
-def _as_function(migration: migrations.Migration) -> migrations.ApplyToSqlite:
+def _sqlite_utils() -> ModuleType:
+    """Import sqlite_utils, but not pandas, which it takes along where there is one: that would be
+    a third of the time that a collector needs to start, for nothing that is used here."""
+    is_placeholder = "pandas" not in sys.modules
+    if is_placeholder:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        import sqlite_utils as utils  # noqa: PLC0415
+    finally:
+        if is_placeholder:
+            del sys.modules["pandas"]
+    return utils
+
+
+def _as_function(migration: migrations.Migration) -> Callable[[sqlite_utils.Database], None]:
     def apply(db: sqlite_utils.Database) -> None:
         for statement in migration.statements:
             db.execute(statement)

@@ -26,6 +26,7 @@ from forge_collector.events import (
     NodeForgotten,
     NodeStatusChanged,
     NodeTokenShared,
+    WorkerLoadChanged,
 )
 from forge_collector.fleet import rules
 from forge_collector.fleet.store import NodeRow, Receipt, Stored
@@ -80,6 +81,7 @@ class LiveNode:
     values_json: bytes | None = None
     card_values: dict[str, int | float] = field(default_factory=dict)
     sibling_of: str | None = None
+    jobs: int = 0
     sparkline: deque[SparkPoint] = field(
         default_factory=lambda: deque(maxlen=rules.SPARKLINE_POINTS)
     )
@@ -191,6 +193,13 @@ class LiveFleet:
         if changes.ephemeral is not UNSET:
             node.ephemeral = changes.ephemeral
         self._touch_facts(node)
+
+    def note_load(self, event: WorkerLoadChanged) -> None:
+        """Show how many jobs a node works on."""
+        node = self._nodes.get(event.node_id)
+        if node is not None and node.jobs != event.running:
+            node.jobs = event.running
+            self._touch(node)
 
     def forgotten(self, node_id: str) -> None:
         forgotten = self._nodes.pop(node_id, None)
@@ -313,6 +322,7 @@ class LiveFleet:
             last_seen=node.last_seen,
             values=node.card_values,
             cpu=[value for stamp, value in node.sparkline if seen < stamp <= self._version],
+            jobs=node.jobs,
             facts=self._facts(node) if node.facts_changed_in > seen else None,
         )
 

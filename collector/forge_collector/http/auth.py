@@ -13,11 +13,15 @@ _BEARER: Final = "bearer "  # schemes are case-insensitive (RFC 9110, section 11
 
 
 class Principal(NamedTuple):
-    """An authenticated caller. ``credential_id`` is what a revocation names."""
+    """An authenticated caller. ``credential_id`` is what a revocation names; ``owner_id`` whose
+    the caller's things are: a session's are those of the token it was signed in with; ``name``
+    what people call that."""
 
     credential_id: str
     role: Role
     node_id: str | None
+    owner_id: str = ""
+    name: str = ""
 
 
 class Authenticator(Protocol):

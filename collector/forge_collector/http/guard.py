@@ -37,10 +37,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class Guard:
     """Checks Host, against DNS rebinding, and Origin, against forged writes. ``public_url``: as
-    browsers write an origin."""
+    browsers write an origin. ``certified``: returns the names, in lower case, in the certificate
+    that is served now."""
 
-    def __init__(self, allowed_hosts: Iterable[str], public_url: str | None = None) -> None:
+    def __init__(
+        self,
+        allowed_hosts: Iterable[str],
+        public_url: str | None = None,
+        certified: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self._public_url = public_url
+        self._certified = certified
         self._allowed = {host.lower().removesuffix(".") for host in allowed_hosts}
         # Every request asks, nearly all with the same few names.
         self._knows = lru_cache(maxsize=1024)(self._is_own_name)
@@ -56,7 +63,7 @@ class Guard:
 
     def check(self, request: web.Request) -> None:
         """Raise ProblemError 421 for a foreign Host, 403 for a foreign Origin on a write."""
-        if not self._knows(request.host):
+        if not self._knows(request.host, self._certified()):
             raise ProblemError(
                 "unknown_host",
                 f"Host {request.host[:100]!r} is not one of this collector's names. If it should "
@@ -86,10 +93,10 @@ class Guard:
         schemes = ("https",) if with_tls else ("http", "https")
         return origin in {f"{scheme}://{request.host.lower()}" for scheme in schemes}
 
-    def _is_own_name(self, host_header: str) -> bool:
+    def _is_own_name(self, host_header: str, certified: frozenset[str]) -> bool:
         host = _without_port(host_header).lower().removesuffix(".")
         # A certificate that was given may be for all names of a domain.
-        if host in self._allowed or f"*.{host.partition('.')[2]}" in self._allowed:
+        if not {host, f"*.{host.partition('.')[2]}"}.isdisjoint(self._allowed | certified):
             return True
         try:
             ipaddress.ip_address(host)

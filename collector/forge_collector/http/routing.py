@@ -22,7 +22,10 @@ B = TypeVar("B")
 
 OPEN: Final[frozenset[Role]] = frozenset()
 NODE: Final = frozenset({Role.NODE})
+SUBMITTER: Final = frozenset({Role.SUBMITTER, Role.ADMIN})
 VIEWER: Final = frozenset({Role.VIEWER, Role.ADMIN})
+PEOPLE: Final = frozenset({Role.SUBMITTER, Role.VIEWER, Role.ADMIN})
+NODE_OR_SUBMITTER: Final = NODE | SUBMITTER
 ADMIN: Final = frozenset({Role.ADMIN})
 ANYONE: Final = frozenset(Role)
 
@@ -50,11 +53,12 @@ class Route(Generic[B]):
     """One route. ``roles`` empty: open to everybody.
 
     ``body``: the Struct a JSON body is decoded to; None: the handler gets None, or the bytes where
-    ``raw_body`` names its media types. ``replies``: the Struct of each 2xx status,
-    None where there is no body, a media type where it is not JSON. ``headers``: the JSON Schema of
-    each request header it heeds; ``query``: of each parameter of its address. ``problems``: the
-    codes beyond those that any route may answer. ``streams``: the reply does not end. ``gate``:
-    asked before the body is read; it returns what to call when the request is over, if anything.
+    ``raw_body`` names its media types. ``max_body_bytes``: None: as usual. ``replies``: the Struct
+    of each 2xx status, None where there is no body, a media type where it is not JSON. ``headers``:
+    the JSON Schema of each request header it heeds; ``query``: of each parameter of its address.
+    ``problems``: the codes beyond those that any route may answer. ``streams``: the reply does not
+    end. ``gate``: asked before the body is read; it returns what to call when the request is over,
+    if anything.
     """
 
     method: str
@@ -64,6 +68,7 @@ class Route(Generic[B]):
     summary: str
     body: type[B] | None = None
     raw_body: Mapping[str, Any] = field(default_factory=dict)
+    max_body_bytes: int | None = None
     replies: Mapping[int, Any] = field(default_factory=dict)
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -133,12 +138,14 @@ def _check_own(principal: Principal, node_id: str) -> None:
 
 async def _decoded(route: Route[Any], request: web.Request) -> Any:  # the route's own body type
     if route.body is None:
-        return await read_body(request, codec.MAX_BODY_BYTES) if route.raw_body else None
+        if not route.raw_body:
+            return None
+        return await read_body(request, route.max_body_bytes or codec.MAX_BODY_BYTES)
     if request.content_type != "application/json":
         raise ProblemError(
             "unsupported_media_type", "Send the body as Content-Type: application/json."
         )
-    raw = await read_body(request, _SMALL_BODY_BYTES)
+    raw = await read_body(request, route.max_body_bytes or _SMALL_BODY_BYTES)
     try:
         return codec.decode(raw, route.body)
     except (codec.MalformedError, codec.InvalidError) as error:

@@ -26,6 +26,7 @@ class Published:
         self._folder = folder
         self._stamp: _Stamp | None = None
         self._names: frozenset[str] = frozenset()
+        self._unreadable: str | None = None  # why it could not be read when it was last looked at
 
     def file(self, name: str) -> Path | None:
         """Return the file of this name, None when the release has none."""
@@ -46,20 +47,30 @@ class Published:
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._stamp:
                 self._stamp, self._names = stamp, self._read(path)
+            self._unreadable = None
         except OSError as error:
-            if not isinstance(error, FileNotFoundError):
-                _log.warning("releases cannot be read", error=error.strerror)
             self._stamp, self._names = None, frozenset()
+            self._note_unreadable(None if isinstance(error, FileNotFoundError) else error.strerror)
         return self._names
+
+    def _note_unreadable(self, why: str | None) -> None:
+        """Say so once, until it changes: everybody may ask, as often as they like."""
+        if why is not None and why != self._unreadable:
+            _log.warning("releases cannot be read", error=why)
+        self._unreadable = why
 
     @staticmethod
     def _read(path: Path) -> frozenset[str]:
-        # Neither a link nor a pipe, on which one would wait; and no more of it than is sensible.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        # No more of it than is sensible.
+        with open(path, "rb", opener=_open) as file:
             manifest = file.read(releases.MAX_MANIFEST_BYTES + 1)
         try:
             return rules.names_of(manifest) | _ALWAYS
         except rules.UnreadableError as error:
             _log.warning("release.json is no release", error=str(error))
             return frozenset()
+
+
+def _open(path: str, flags: int) -> int:
+    """Open neither a link nor a pipe, on which one would wait."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

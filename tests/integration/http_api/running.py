@@ -132,6 +132,9 @@ class Server:
     async def node(self, node_id: str = "n1") -> Headers:
         return bearer((await self.mint(node_id=node_id)).token)
 
+    async def submitter(self, name: str = "a submitter") -> Headers:
+        return bearer((await self.mint(role="submitter", name=name)).token)
+
     async def viewer(self) -> Headers:
         return bearer((await self.mint(role="viewer", name="a viewer")).token)
 

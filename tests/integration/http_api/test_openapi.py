@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from schemathesis.specs.openapi import checks as openapi_checks
 from forge_collector.http.openapi import problem_codes
 from forge_collector.http.problems import KINDS
 from forge_collector.http.routing import Route
+from tests.integration.http_api.jobs import Worker, submit
 from tests.integration.http_api.running import ADMIN, ADMIN_SECRET, NDJSON, Headers, Server
 
 Json = dict[str, Any]
@@ -36,13 +38,19 @@ CHECKS: list[CheckFunction] = [
     openapi_checks.positive_data_acceptance,
 ]
 # JSON Schema of one field cannot say "either these or those", nor a bound that hangs on a key, or
-# on another field.
+# on another field; and to it 1.0 is an integer.
 SAYS_MORE_THAN_ITS_SCHEMA = {
     "post_api_tokens",
     "post_api_login",
     "post_api_invites",
     "post_api_join",
     "post_api_ingest_node_id",
+    "post_api_jobs",
+    "post_api_jobs_claim",
+    "post_api_jobs_id_result",
+    "post_api_workers_id_heartbeat",
+    "put_api_jobs_id_files_name",
+    "get_api_jobs",
     "get_api_nodes_node_id_history",
 }
 
@@ -117,20 +125,36 @@ async def test_every_reference_leads_somewhere(server: Server) -> None:
         "/api/invites",
         "/api/sessions",
         "/api/whoami",
+        "/api/jobs",
+        "/api/jobs/01938a1c-0000-7000-8000-000000000001",
+        "/api/workers",
     ],
 )
 async def test_real_answers_match_it(server: Server, path: str) -> None:
     await server.push(await server.node(), host={"os": "Debian"})
     await server.sign_in(secret=ADMIN_SECRET)
     await server.call("POST", "/api/invites", ADMIN, json={})
+    await do_a_job(server, "01938a1c-0000-7000-8000-000000000001")
     described = await document(server)
-    template = path.replace("n1", "{node_id}")
+    template = re.sub("[0-9a-f-]{36}", "{id}", path).replace("n1", "{node_id}")
     schema = described["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]
     answer = await server.get(path)
     jsonschema_rs.validate(
         {**schema["schema"], "components": described["components"]},
         msgspec.json.decode(answer.body),
     )
+
+
+async def do_a_job(server: Server, job_id: str) -> None:
+    worker = await Worker.of(server)
+    await worker.offer(payload_schema={"type": "integer"})
+    await submit(server, id=job_id, payload=1, name="a job", deadline=server.clock.now_ms() + 9)
+    held = await worker.one()
+    progress = {"fraction": 0.5, "message": "half way", "objective": 2, "bound": 1, "gap": 0.5}
+    incumbents = [{"at": server.clock.now_ms(), "objective": 2, "bound": 1}]
+    lease = {"id": held.id, "lease": held.lease, "progress": progress, "incumbents": incumbents}
+    await worker.beat(leases=[lease])
+    await worker.answer(held, result={"ok": True}, log_tail="done")
 
 
 def fuzz(
@@ -207,7 +231,10 @@ async def test_an_admin_finds_no_fault(server: Server) -> None:
         await document(server),
         server.url,
         ADMIN,
-        wanted=lambda operation: not is_stream(operation),
+        # What is for nodes alone has tests of its own, with a node's token.
+        wanted=lambda operation: (
+            not is_stream(operation) and not {"admin", "open"}.isdisjoint(operation["x-roles"])
+        ),
         examples=25,
     )
     assert calls > 200
@@ -231,3 +258,23 @@ async def test_a_node_finds_no_fault_in_ingest(server: Server) -> None:
     )
     assert calls > 200
     assert (await server.push(token, 0)).status == 200
+
+
+async def test_a_node_finds_no_fault_in_jobs(server: Server) -> None:
+    described = await document(server)
+    schemas = described["components"]["schemas"]
+    for name in ("ClaimRequest", "Heartbeat"):
+        del schemas[name]["properties"]["wait_s"]  # nobody has time for that
+    calls = await asyncio.to_thread(
+        fuzz,
+        described,
+        server.url,
+        await server.node(),
+        wanted=lambda operation: (
+            operation["x-roles"] == ["node"]
+            and operation["operationId"] not in {"post_api_ingest_node_id", "get_api_jobs_claim"}
+        ),
+        examples=10,
+    )
+    assert calls > 50
+    assert (await server.get("/healthz")).status == 200

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
 import pytest
+import structlog
 
 from forge_shared import codec
 from forge_shared.messages import Release, ReleaseFile
@@ -97,6 +99,26 @@ async def test_what_is_no_release_lists_nothing(
 ) -> None:
     (folder / "release.json").write_bytes(content)
     (await server.get(f"/api/releases/{NAME}", NOBODY)).problem("not_found")
+
+
+async def test_what_cannot_be_read_is_logged_once_until_it_changes(server: Server) -> None:
+    folder = server.collector.settings.data / "releases"
+    folder.write_text("no folder")
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(3):
+            (await server.get("/api/releases/release.json", NOBODY)).problem("not_found")
+        files_open = psutil.Process().num_fds()
+        folder.unlink()
+        (folder / "release.json").mkdir(parents=True)
+        for _ in range(3):
+            (await server.get("/api/releases/release.json", NOBODY)).problem("not_found")
+        (folder / "release.json").rmdir()
+        (await server.get("/api/releases/release.json", NOBODY)).problem("not_found")
+        (folder / "release.json").mkdir()
+        (await server.get("/api/releases/release.json", NOBODY)).problem("not_found")
+    said = [line["error"] for line in logged if line["event"] == "releases cannot be read"]
+    assert said == ["Not a directory", "Is a directory", "Is a directory"]
+    assert psutil.Process().num_fds() == files_open
 
 
 async def test_without_a_folder_there_is_none(server: Server) -> None:

@@ -27,6 +27,10 @@ async def foreign_node(server: Server) -> Headers:
     return await server.node("another")
 
 
+async def submitter(server: Server) -> Headers:
+    return await server.submitter()
+
+
 async def viewer(server: Server) -> Headers:
     return await server.viewer()
 
@@ -37,6 +41,11 @@ async def minted_admin(server: Server) -> Headers:
 
 async def admin_secret(_server: Server) -> Headers:
     return ADMIN
+
+
+async def submitter_session(server: Server) -> Headers:
+    token = await server.mint(role="submitter", name="a submitter")
+    return server.with_session(await server.sign_in(secret=token.token))
 
 
 async def viewer_session(server: Server) -> Headers:
@@ -87,9 +96,11 @@ CALLERS = {
     "nobody": Caller(None, nobody),
     "the node itself": Caller(Role.NODE, own_node),
     "another node": Caller(Role.NODE, foreign_node, is_foreign=True),
+    "a submitter": Caller(Role.SUBMITTER, submitter),
     "a viewer": Caller(Role.VIEWER, viewer),
     "an admin": Caller(Role.ADMIN, minted_admin),
     "the admin secret": Caller(Role.ADMIN, admin_secret),
+    "a submitter's session": Caller(Role.SUBMITTER, submitter_session),
     "a viewer's session": Caller(Role.VIEWER, viewer_session),
     "an admin's session": Caller(Role.ADMIN, admin_session),
     "a revoked token": Caller(None, revoked_token),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from http.cookies import SimpleCookie
 
 import pytest
@@ -176,6 +178,17 @@ async def test_guessing_is_slowed_down(server: Server) -> None:
     (await login(server, secret=ADMIN_SECRET)).problem("too_many_attempts")
     server.clock.advance(6_001)
     await server.sign_in(secret=ADMIN_SECRET)
+
+
+async def test_a_failing_database_takes_nobodys_attempts(server: Server) -> None:
+    made = await link(server)
+    fail = "CREATE TRIGGER fail BEFORE DELETE ON credentials BEGIN SELECT RAISE(ABORT, 'no'); END"
+    with closing(sqlite3.connect(server.database)) as database:
+        database.execute(fail)
+        answers = [await login(server, code=made.code) for _ in range(12)]
+        assert {answer.status for answer in answers} == {503}
+        database.execute("DROP TRIGGER fail")
+    await server.sign_in(code=made.code)
 
 
 async def test_guesses_all_at_once_are_slowed_down_too(server: Server) -> None:

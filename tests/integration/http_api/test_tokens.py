@@ -21,7 +21,7 @@ async def test_a_nodes_token(server: Server) -> None:
     assert (who.role, who.node_id, who.local_node_id) == (Role.NODE, "n1", None)
 
 
-@pytest.mark.parametrize("role", ["viewer", "admin"])
+@pytest.mark.parametrize("role", ["submitter", "viewer", "admin"])
 async def test_a_persons_token(server: Server, role: str) -> None:
     minted = await server.mint(role=role, name="Ann")
     assert (minted.role, minted.node_id) == (role, None)

@@ -111,10 +111,21 @@ def test_what_replaces_it_is_served_and_what_is_broken_is_not(
     assert str(files.key) in told["reason"]
     assert served(HOST, collector.port, files.ca_file) == second
 
-    files.put(HOST)
+    files.put(HOST, "a.new.example.test")
     wait_for(
         lambda: served(HOST, collector.port, files.ca_file) != second, "the one after the broken"
     )
+    # What it names is a name of the collector's from then on, and what others are told to use.
+    client = TlsClient("a.new.example.test", collector.port, files.ca_file)
+    assert client.send_request("GET", "/healthz", {}).status == 200
+    made = client.send_request(
+        "POST",
+        "/api/invites",
+        {**ADMIN, "Content-Type": "application/json", "Host": f"127.0.0.1:{collector.port}"},
+        b"{}",
+    )
+    assert made.json()["url"] == f"https://a.new.example.test:{collector.port}"
+    client.close()
 
 
 def refusal(certificate: Path, key: Path) -> str:

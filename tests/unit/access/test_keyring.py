@@ -52,7 +52,9 @@ def valid(keyring: Keyring, principal: Principal | None) -> bool:
 
 
 def test_the_admin_secret_is_admin(keyring: Keyring) -> None:
-    assert keyring.by_token(SECRET) == Principal(ADMIN_SECRET_ID, Role.ADMIN, None)
+    assert keyring.by_token(SECRET) == Principal(
+        ADMIN_SECRET_ID, Role.ADMIN, None, owner_id=ADMIN_SECRET_ID, name="admin"
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,25 @@ def test_any_text_is_nobody(text: str) -> None:
 def test_a_token_proves_what_it_was_minted_for(keyring: Keyring) -> None:
     node, viewer = node_token(), viewer_token()
     keyring.load([node.credential, viewer.credential])
-    assert keyring.by_token(node.text) == Principal(node.credential.id, Role.NODE, "n1")
-    assert keyring.by_token(viewer.text) == Principal(viewer.credential.id, Role.VIEWER, None)
+    assert keyring.by_token(node.text) == Principal(
+        node.credential.id, Role.NODE, "n1", owner_id=node.credential.id, name="n1"
+    )
+    assert keyring.by_token(viewer.text) == Principal(
+        viewer.credential.id, Role.VIEWER, None, owner_id=viewer.credential.id, name="Ann"
+    )
+
+
+def test_a_session_speaks_for_the_token_it_was_signed_in_with(keyring: Keyring) -> None:
+    token = rules.mint_token(MintToken(role=HumanRole.SUBMITTER, name="Ann"), START_MS)
+    granted = rules.mint_session(token.credential.role, token.credential.id, START_MS)
+    alone = session(Role.SUBMITTER)
+    keyring.load([each.credential for each in (token, granted, alone)])
+    assert keyring.by_session(granted.text) == Principal(
+        granted.credential.id, Role.SUBMITTER, None, owner_id=token.credential.id, name="Ann"
+    )
+    assert keyring.by_session(alone.text) == Principal(
+        alone.credential.id, Role.SUBMITTER, None, owner_id=alone.credential.id, name="submitter"
+    )
 
 
 def test_a_right_id_with_a_wrong_secret_is_nobody(keyring: Keyring) -> None:

@@ -49,6 +49,23 @@ def test_other_hosts_are_refused(host: str) -> None:
     assert refusal(Host=host) == "unknown_host"
 
 
+def test_names_in_the_certificate_are_those_of_the_one_that_is_served() -> None:
+    served = frozenset({"old.example", "*.of-old.example"})
+    guard = Guard(NAMES, certified=lambda: served)
+
+    def knows(host: str) -> bool:
+        try:
+            guard.check(make_mocked_request("GET", "/", {"Host": host}))
+        except ProblemError:
+            return False
+        return True
+
+    hosts = ("nas", "old.example", "any.of-old.example", "new.example")
+    assert [knows(host) for host in hosts] == [True, True, True, False]
+    served = frozenset({"new.example"})
+    assert [knows(host) for host in hosts] == [True, False, False, True]
+
+
 def test_the_refusal_names_the_setting() -> None:
     with pytest.raises(ProblemError, match="--allowed-host") as caught:
         Guard(NAMES).check(make_mocked_request("GET", "/", {"Host": "evil.example"}))

@@ -7,19 +7,15 @@ is never edited; the code of the release before must run on the schema after.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
-
-import sqlite_utils
 
 from forge_collector.db.migrations import (
     m0001_first_light,
     m0002_sealed_history,
     m0003_invites,
     m0004_siblings,
+    m0005_jobs,
 )
-
-ApplyToSqlite = Callable[[sqlite_utils.Database], None]
 
 
 class Migration(NamedTuple):
@@ -32,4 +28,5 @@ ALL: tuple[Migration, ...] = (
     Migration("0002_sealed_history", m0002_sealed_history.STATEMENTS),
     Migration("0003_invites", m0003_invites.STATEMENTS),
     Migration("0004_siblings", m0004_siblings.STATEMENTS),
+    Migration("0005_jobs", m0005_jobs.STATEMENTS),
 )

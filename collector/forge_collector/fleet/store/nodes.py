@@ -51,6 +51,7 @@ def load(tx: Tx) -> list[NodeRow]:
 
 
 def find(tx: Tx, node_id: str) -> NodeRow | None:
+    """Return a node, if it was ever heard."""
     row = tx.execute(f"SELECT {_COLUMNS} FROM nodes WHERE id = :id", {"id": node_id}).fetchone()
     return None if row is None else _node_row(*row)
 

@@ -1,0 +1,1 @@
+"""Jobs: a queue that idle machines of the fleet work on."""

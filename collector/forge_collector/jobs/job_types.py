@@ -1,0 +1,84 @@
+"""What is known of job types: the class of each, and the schema that payloads are held to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from msgspec import UNSET
+
+from forge_collector.db import Database, Tx
+from forge_collector.jobs import rules, store
+from forge_collector.jobs.schemas import PayloadSchema, UnusableSchemaError
+from forge_shared.job_messages import PluginOffer, ResourceClass
+from forge_shared.messages import FieldError
+
+_log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class JobTypes:
+    """The types that workers have registered. Schemas are made ready when the first payload asks
+    for them, and checked in a thread of their own, which takes them one at a time."""
+
+    def __init__(self, db: Database, lease_clock: rules.LeaseClock) -> None:
+        self._db = db
+        self._clock = lease_clock
+        self._classes: dict[str, ResourceClass] = {}
+        self._schemas: dict[str, PayloadSchema | None] = {}
+        self._thread = ThreadPoolExecutor(1, "payload-check")
+
+    async def load(self) -> None:
+        """Take what the store knows now."""
+        known = await self._db.read(lambda tx: store.types(tx, self._clock.moment()))
+        self._classes = {one.name: one.resource_class for one in known}
+        self._schemas.clear()
+
+    def class_of(self, job_type: str) -> ResourceClass:
+        """Return the class that a job of this type has unless it says otherwise."""
+        return self._classes.get(job_type, ResourceClass.CPU)
+
+    async def faults(self, job_type: str, payload: bytes) -> list[FieldError]:
+        """Return what is wrong with a payload; nothing where no schema is registered."""
+        if job_type not in self._classes:
+            return []
+        if job_type not in self._schemas:
+            self._schemas[job_type] = await self._load(job_type)
+        schema = self._schemas.get(job_type)
+        if schema is None:
+            return []
+        return await self._in_thread(partial(schema.faults, payload))
+
+    async def drop_unusable(self, plugins: Iterable[PluginOffer]) -> None:
+        """Take schemas out that are none: a plugin may be offered all the same."""
+        for plugin in plugins:
+            if plugin.payload_schema is UNSET:
+                continue
+            try:
+                await self._in_thread(partial(PayloadSchema, bytes(plugin.payload_schema)))
+            except UnusableSchemaError as error:
+                plugin.payload_schema = UNSET
+                _log.warning("a payload schema is unusable", plugin=plugin.name, error=str(error))
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _load(self, job_type: str) -> PayloadSchema | None:
+        def query(tx: Tx) -> bytes | None:
+            return store.schema_of(tx, job_type)
+
+        schema = await self._db.read(query)
+        if schema is None:
+            return None
+        try:
+            return await self._in_thread(partial(PayloadSchema, schema))
+        except UnusableSchemaError as error:  # a later release may have thought otherwise
+            _log.warning("a payload schema is unusable", plugin=job_type, error=str(error))
+            return None
+
+    async def _in_thread(self, work: partial[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,144 @@
+"""Payloads, held to the JSON Schema (2020-12) that a job's plugin has registered.
+
+The schema comes from a node, the payload from whoever submits, and neither may hold the collector
+up. So no keyword is heeded whose cost Python cannot bound (regular expressions, and what walks the
+schema by itself), nothing is fetched, and the whole takes a second at most. The plugin checks its
+payload again: what is left out here is refused there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
+from jsonschema.exceptions import SchemaError
+from jsonschema.protocols import Validator
+from referencing import Registry
+
+from forge_shared.messages import FieldError
+
+MAX_SCHEMA_BYTES: Final = 64 * 1024
+_MOST_ERRORS: Final = 10
+_LONGEST_DETAIL: Final = 200
+_TIME_S: Final = 1.0
+_LEFT_OUT: Final = ("format", "pattern", "patternProperties", "unevaluatedItems")
+_LEFT_OUT_TOO: Final = ("unevaluatedProperties",)
+
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+
+
+class UnusableSchemaError(ValueError):
+    """A plugin's schema is none; the message says why."""
+
+
+class _TooLongError(Exception):
+    """The check took all the time that there is for it."""
+
+
+class PayloadSchema:
+    """A schema, ready to check payloads. Both methods take time: call them in a thread, one at a
+    time."""
+
+    def __init__(self, schema: bytes) -> None:
+        """Raise UnusableSchemaError when this is no schema."""
+        if len(schema) > MAX_SCHEMA_BYTES:
+            raise UnusableSchemaError(f"a schema holds {MAX_SCHEMA_BYTES:,} bytes at most")
+        try:
+            parsed = _of_this_draft(msgspec.json.decode(schema))
+            # Whether a format is one is a question of regular expressions as well.
+            Draft202012Validator.check_schema(parsed, format_checker=FormatChecker(()))
+        except SchemaError as error:
+            where = _path(error, "payload_schema")
+            raise UnusableSchemaError(f"{where}: {_short(error.message)}") from None
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise UnusableSchemaError(_short(str(error))) from None
+        self._until = 0.0
+        registry: Registry[Any] = Registry()  # it fetches nothing
+        self._validator: Validator = self._bounded()(parsed, registry=registry)
+
+    def faults(self, payload: bytes) -> list[FieldError]:
+        """Return what is wrong with a payload, by its path; nothing when it cannot be told in
+        time, or the schema leads nowhere."""
+        self._until = time.monotonic() + _TIME_S
+        found: list[FieldError] = []
+        try:
+            errors = self._validator.iter_errors(msgspec.json.decode(payload))
+            for error in islice(errors, _MOST_ERRORS):
+                found.append(FieldError(_path(error, "payload"), _short(error.message)))  # noqa: PERF401
+        except Exception:  # noqa: BLE001  a schema can refer to what is not there, or to itself
+            return found
+        return found
+
+    def _bounded(self) -> type[Validator]:
+        keywords: Mapping[str, Keyword] = Draft202012Validator.VALIDATORS
+        changed = {name: self._in_time(check) for name, check in keywords.items()}
+        changed["uniqueItems"] = self._in_time(_unique_items)
+        changed["additionalProperties"] = self._in_time(_additional_properties)
+        changed.update(dict.fromkeys((*_LEFT_OUT, *_LEFT_OUT_TOO), _heed_not))
+        extended: type[Validator] = validators.extend(  # type: ignore[no-untyped-call]
+            Draft202012Validator, changed
+        )
+        return extended
+
+    def _in_time(self, check: Keyword) -> Keyword:
+        def bounded(
+            validator: Any, value: Any, instance: Any, schema: Any
+        ) -> Iterator[ValidationError] | None:
+            if time.monotonic() > self._until:
+                raise _TooLongError
+            return check(validator, value, instance, schema)
+
+        return bounded
+
+
+def _heed_not(_validator: Any, _value: Any, _instance: Any, _schema: Any) -> None:
+    return None
+
+
+def _unique_items(
+    validator: Any, value: Any, instance: Any, _schema: Any
+) -> Iterator[ValidationError]:
+    """As the standard has it, without comparing each item with all others."""
+    if value and validator.is_type(instance, "array"):
+        items = {msgspec.json.encode(item, order="sorted") for item in instance}
+        if len(items) < len(instance):
+            yield ValidationError("an item is there twice")
+
+
+def _additional_properties(
+    validator: Any, value: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    """As the standard has it, where there are no patterns of names."""
+    if not validator.is_type(instance, "object") or "patternProperties" in schema:
+        return
+    known = schema.get("properties", {})
+    for name in instance:
+        if name in known:
+            continue
+        if value is False:
+            yield ValidationError(f"{name!r} is none of its properties", path=[name])
+        else:
+            yield from validator.descend(instance[name], value, path=name)
+
+
+def _of_this_draft(schema: Any) -> Any:  # any JSON value
+    """Return the schema without what would have parts of it checked by the rules of another."""
+    if isinstance(schema, dict):
+        return {
+            name: _of_this_draft(value)
+            for name, value in schema.items()
+            if not (name == "$schema" and isinstance(value, str))
+        }
+    return [_of_this_draft(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _path(error: ValidationError | SchemaError, root: str) -> str:
+    return _short(root + error.json_path.removeprefix("$"))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"

@@ -1,0 +1,90 @@
+"""The queue in the store: jobs, their leases, and the workers that take them.
+
+Whoever changes a job is told of it as a ``Change``; who waits for jobs is woken by that.
+"""
+
+from forge_collector.jobs.store.attempts import give_back, holds
+from forge_collector.jobs.store.attempts import hear as hear_lease
+from forge_collector.jobs.store.changes import Change, RaceError
+from forge_collector.jobs.store.claiming import Claim, Claimed, claim
+from forge_collector.jobs.store.crew import (
+    running_by_node,
+    schema_of,
+    standings,
+    types,
+    workers,
+)
+from forge_collector.jobs.store.files import (
+    FileRow,
+    begin_file,
+    file,
+    files,
+    finish_file,
+    note_received,
+)
+from forge_collector.jobs.store.heartbeats import Heard, heartbeat
+from forge_collector.jobs.store.lanes import prune as prune_lanes
+from forge_collector.jobs.store.people import cancel, retry
+from forge_collector.jobs.store.pruning import known, prune
+from forge_collector.jobs.store.reading import (
+    Wanted,
+    counts,
+    job,
+    page,
+    submitter_of,
+    summaries,
+)
+from forge_collector.jobs.store.settling import Settled, settle
+from forge_collector.jobs.store.submitting import Submission, Submitted, submit
+from forge_collector.jobs.store.sweeping import Swept, is_due, resume, sweep
+from forge_collector.jobs.store.workers import forget_node, machine
+from forge_collector.jobs.store.workers import node_of as worker_node
+from forge_collector.jobs.store.workers import prune as prune_workers
+
+__all__ = [
+    "Change",
+    "Claim",
+    "Claimed",
+    "FileRow",
+    "Heard",
+    "RaceError",
+    "Settled",
+    "Submission",
+    "Submitted",
+    "Swept",
+    "Wanted",
+    "begin_file",
+    "cancel",
+    "claim",
+    "counts",
+    "file",
+    "files",
+    "finish_file",
+    "forget_node",
+    "give_back",
+    "hear_lease",
+    "heartbeat",
+    "holds",
+    "is_due",
+    "job",
+    "known",
+    "machine",
+    "note_received",
+    "page",
+    "prune",
+    "prune_lanes",
+    "prune_workers",
+    "resume",
+    "retry",
+    "running_by_node",
+    "schema_of",
+    "settle",
+    "standings",
+    "submit",
+    "submitter_of",
+    "summaries",
+    "sweep",
+    "types",
+    "worker_node",
+    "workers",
+]

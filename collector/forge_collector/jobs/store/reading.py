@@ -1,0 +1,367 @@
+"""Jobs as people see them: lists, one of them, and how many there are."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from msgspec import Raw
+
+from forge_collector.db import Tx, Value
+from forge_collector.jobs import rules
+from forge_collector.jobs.rules import Limits, Moment, Needs, Policy, Standing, Waiting
+from forge_collector.jobs.store import crew
+from forge_collector.jobs.store.files import files
+from forge_collector.jobs.store.submitting import UPLOADING
+from forge_shared import codec
+from forge_shared.job_messages import (
+    Attempt,
+    AttemptOutcome,
+    Incumbent,
+    Job,
+    JobError,
+    JobFile,
+    JobStatus,
+    JobSummary,
+    Progress,
+    ResourceClass,
+)
+
+_COLUMNS: Final = """
+    q.created_at, q.id, q.type, q.status, q.attempt_count, q.max_attempts, q.resource_class,
+    q.requirements, q.priority, q.name, q.submitted_as, q.claimed_by, q.node_id, q.claimed_at,
+    q.available_at, q.finished_at, q.cancel_requested_at, q.payload_file, q.error, a.progress,
+    a.resource_class
+"""
+_FROM: Final = """
+    FROM job_queue AS q LEFT JOIN job_attempts AS a ON a.job_id = q.id AND a.lease = q.lease
+"""
+_NULL: Final = Raw(b"null")
+_NEVER: Final = 1 << 62
+
+
+class Wanted(NamedTuple):
+    """Which jobs to list. ``text``: in the name, or the beginning of the id. ``submitted_by``:
+    credentials; None: whoever submitted them. ``before``: where the page before ended."""
+
+    status: JobStatus | None = None
+    type: str | None = None
+    node_id: str | None = None
+    text: str | None = None
+    submitted_by: frozenset[str] | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+class _View:
+    """Makes rows into what people see, with what they share looked up once."""
+
+    def __init__(
+        self, tx: Tx, limits: Limits, at: Moment, standings: Sequence[Standing] | None
+    ) -> None:
+        self._tx = tx
+        self._limits = limits
+        self._at = at
+        self._standings = standings
+        self._types: Mapping[str, tuple[ResourceClass, Policy]] = _types(tx)
+        self._why: dict[tuple[str, str, str], str | None] = {}
+
+    def facts(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the fields of a summary."""
+        (
+            created_at,
+            job_id,
+            type_,
+            status,
+            attempt_count,
+            max_attempts,
+            wanted_class,
+            requirements,
+            priority,
+            name,
+            submitted_as,
+            claimed_by,
+            node_id,
+            claimed_at,
+            available_at,
+            finished_at,
+            cancel_requested_at,
+            payload_file,
+            error,
+            progress,
+            class_of_attempt,
+        ) = row
+        usual_class, policy = self._types.get(type_, (ResourceClass.CPU, Policy()))
+        resource_class = ResourceClass(class_of_attempt or wanted_class or usual_class)
+        waiting = Waiting(
+            JobStatus(status),
+            Needs(type_, resource_class, rules.requirements(requirements)),
+            attempt_count,
+            available_at,
+            payload_file == UPLOADING,
+        )
+        return {
+            "id": job_id,
+            "type": type_,
+            "status": waiting.status,
+            "created_at": created_at,
+            "attempt_count": attempt_count,
+            "max_attempts": max_attempts or policy.max_attempts,
+            "resource_class": resource_class,
+            "priority": priority,
+            "name": name,
+            "submitted_by": submitted_as,
+            "claimed_by": claimed_by,
+            "node_id": node_id,
+            "claimed_at": claimed_at,
+            "available_at": available_at,
+            "finished_at": finished_at,
+            "cancel_requested": cancel_requested_at is not None,
+            "progress": None if progress is None else codec.decode(progress.encode(), Progress),
+            "error": None if error is None else codec.decode(error.encode(), JobError),
+            "waits_because": self._why_waiting(waiting, requirements),
+        }
+
+    def _why_waiting(self, job: Waiting, requirements: str) -> str | None:
+        if job.status is not JobStatus.PENDING:
+            return rules.why_waiting(job, (), self._limits, self._at.now_ms)
+        if self._standings is None:
+            self._standings = crew.standings(self._tx, self._at)
+        alike = (job.needs.type, job.needs.resource_class.value, requirements)
+        if alike not in self._why:
+            self._why[alike] = rules.why_waiting(
+                job, self._standings, self._limits, self._at.now_ms
+            )
+        return self._why[alike]
+
+
+def page(
+    tx: Tx,
+    wanted: Wanted,
+    limits: Limits,
+    at: Moment,
+    standings: Sequence[Standing] | None = None,
+) -> tuple[list[JobSummary], str | None]:
+    """Return a page of jobs, the newest first, and what to ask for to have the next one.
+
+    Raises ValueError for a ``before`` that is none. ``standings``: of ``crew``, to share them.
+    """
+    sources = [_source(tx, where, params, wanted) for where, params in _sources(wanted)]
+    newest_first = heapq.merge(*sources, key=lambda row: (row[0], row[1]), reverse=True)
+    rows = list(islice(newest_first, wanted.limit + 1))
+    view = _View(tx, limits, at, standings)
+    found = [JobSummary(**view.facts(row)) for row in rows[: wanted.limit]]
+    if len(rows) <= wanted.limit or not found:
+        return found, None
+    return found, f"{found[-1].created_at}_{found[-1].id}"
+
+
+def summaries(
+    tx: Tx,
+    job_ids: Iterable[str],
+    limits: Limits,
+    at: Moment,
+    standings: Sequence[Standing] | None = None,
+) -> list[JobSummary]:
+    """Return those of these jobs that there are."""
+    view = _View(tx, limits, at, standings)
+    found = []
+    for job_id in job_ids:
+        row = tx.execute(f"SELECT {_COLUMNS} {_FROM} WHERE q.id = :id", {"id": job_id}).fetchone()
+        if row is not None:
+            found.append(JobSummary(**view.facts(row)))
+    return found
+
+
+def job(
+    tx: Tx,
+    job_id: str,
+    limits: Limits,
+    at: Moment,
+    standings: Sequence[Standing] | None = None,
+    *,
+    with_payload: bool = True,
+) -> Job | None:
+    """Return all of a job; without its payload and result, if they are not wanted."""
+    bodies = "q.payload, q.result" if with_payload else "NULL, NULL"
+    row = tx.execute(
+        f"""
+        SELECT q.deadline, q.wall_limit_ms, q.no_progress_limit_ms, q.dedup_key, {bodies},
+               {_COLUMNS} {_FROM} WHERE q.id = :id
+        """,
+        {"id": job_id},
+    ).fetchone()
+    if row is None:
+        return None
+    deadline, wall_limit_ms, no_progress_limit_ms, dedup_key, payload, result = row[:6]
+    facts = row[6:]
+    return Job(
+        **_View(tx, limits, at, standings).facts(facts),
+        payload=_NULL if payload is None else Raw(payload),
+        result=_NULL if result is None else Raw(result),
+        requires=rules.requirements(facts[7]),
+        deadline=deadline,
+        wall_limit_s=None if wall_limit_ms is None else wall_limit_ms // 1000,
+        no_progress_limit_s=None if no_progress_limit_ms is None else no_progress_limit_ms // 1000,
+        dedup_key=dedup_key,
+        files=[JobFile(one.name, one.size, one.sha256, one.received) for one in files(tx, job_id)],
+        attempts=_attempts(tx, job_id),
+        incumbents=_incumbents(tx, job_id),
+    )
+
+
+def submitter_of(tx: Tx, job_id: str) -> str | None:
+    """Return the credential a job was submitted with; None when there is no such job."""
+    row = tx.execute("SELECT submitted_by FROM job_queue WHERE id = :id", {"id": job_id}).fetchone()
+    return None if row is None else str(row[0])
+
+
+def counts(tx: Tx, submitted_by: frozenset[str] | None = None) -> dict[JobStatus, int]:
+    """Return how many jobs are in each status."""
+    found = dict.fromkeys(JobStatus, 0)
+    if submitted_by is not None:
+        for credential_id in submitted_by:
+            rows = tx.execute(
+                "SELECT status, COUNT(*) FROM job_queue WHERE submitted_by = :by GROUP BY status",
+                {"by": credential_id},
+            ).fetchall()
+            _add_up(found, rows)
+        return found
+    _add_up(
+        found,
+        tx.execute(
+            "SELECT status, COUNT(*) FROM job_queue WHERE finished_at IS NULL GROUP BY status"
+        ).fetchall(),
+    )
+    for status in rules.FINISHED:
+        rows = tx.execute(
+            """
+            SELECT :status, COUNT(*) FROM job_queue
+            WHERE status = :status AND finished_at IS NOT NULL
+            """,
+            {"status": status.value},
+        ).fetchall()
+        _add_up(found, rows)
+    return found
+
+
+def _add_up(found: dict[JobStatus, int], rows: Iterable[tuple[str, int]]) -> None:
+    for status, count in rows:
+        found[JobStatus(status)] += count
+
+
+def _sources(wanted: Wanted) -> list[tuple[str, dict[str, Value]]]:
+    """Return the conditions whose rows an index gives, the newest first."""
+    if wanted.submitted_by is not None:
+        status = "" if wanted.status is None else " AND q.status = :status"
+        params: dict[str, Value] = {} if wanted.status is None else {"status": wanted.status.value}
+        return [
+            (f"q.submitted_by = :by{status}", {**params, "by": credential_id})
+            for credential_id in wanted.submitted_by
+        ]
+    if wanted.status is None:
+        statuses: Iterable[JobStatus] = rules.FINISHED
+    else:
+        statuses = rules.FINISHED & {wanted.status}
+    sources: list[tuple[str, dict[str, Value]]] = [
+        ("q.status = :status AND q.finished_at IS NOT NULL", {"status": one.value})
+        for one in statuses
+    ]
+    if wanted.status is None:
+        sources.append(("q.finished_at IS NULL", {}))
+    elif wanted.status in rules.UNFINISHED:
+        sources.append(
+            ("q.finished_at IS NULL AND q.status = :status", {"status": wanted.status.value})
+        )
+    return sources
+
+
+def _source(tx: Tx, where: str, params: dict[str, Value], wanted: Wanted) -> list[Any]:
+    created_at, job_id = _cursor(wanted.before)
+    conditions = [where, "(q.created_at, q.id) < (:before_at, :before_id)"]
+    params = {
+        **params,
+        "before_at": created_at,
+        "before_id": job_id,
+        "limit": wanted.limit + 1,
+    }
+    if wanted.type is not None:
+        conditions.append("q.type = :type")
+        params["type"] = wanted.type
+    if wanted.node_id is not None:
+        conditions.append("q.node_id = :node_id")
+        params["node_id"] = wanted.node_id
+    if wanted.text:
+        conditions.append("(LOWER(q.name) LIKE :within ESCAPE '!' OR q.id LIKE :text ESCAPE '!')")
+        text = _literally(wanted.text.lower())
+        params["within"] = f"%{text}%"
+        params["text"] = f"{text}%"
+    return tx.execute(
+        f"""
+        SELECT {_COLUMNS} {_FROM} WHERE {" AND ".join(conditions)}
+        ORDER BY q.created_at DESC, q.id DESC LIMIT :limit
+        """,
+        params,
+    ).fetchall()
+
+
+def _cursor(before: str | None) -> tuple[int, str]:
+    if before is None:
+        return _NEVER, ""
+    created_at, _, job_id = before.partition("_")
+    if not created_at.isdecimal() or len(created_at) > 15 or not job_id:
+        raise ValueError("this is not what a page told to ask for next")
+    return int(created_at), job_id
+
+
+def _literally(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _types(tx: Tx) -> dict[str, tuple[ResourceClass, Policy]]:
+    """Return what each type's newest plugin says."""
+    rows = tx.execute(
+        "SELECT name, version, resource_class, attempts, backoff_s FROM job_types"
+    ).fetchall()
+    return {
+        name: (ResourceClass(resource_class), Policy(attempts, backoff_s))
+        for name, _, resource_class, attempts, backoff_s in sorted(
+            rows, key=lambda row: rules.version(row[1])
+        )
+    }
+
+
+def _attempts(tx: Tx, job_id: str) -> list[Attempt]:
+    rows = tx.execute(
+        """
+        SELECT attempt, worker_id, node_id, started_at, ended_at, outcome, error, log_tail
+        FROM job_attempts WHERE job_id = :job_id ORDER BY started_at, started_ms, lease
+        """,
+        {"job_id": job_id},
+    ).fetchall()
+    return [
+        Attempt(
+            number,
+            worker_id,
+            node_id,
+            started_at,
+            ended_at,
+            None if outcome is None else AttemptOutcome(outcome),
+            None if error is None else codec.decode(error.encode(), JobError),
+            log_tail or "",
+        )
+        for number, worker_id, node_id, started_at, ended_at, outcome, error, log_tail in rows
+    ]
+
+
+def _incumbents(tx: Tx, job_id: str) -> list[Incumbent]:
+    rows = tx.execute(
+        """
+        SELECT at, objective, bound FROM job_incumbents
+        WHERE job_id = :job_id ORDER BY at, objective DESC
+        """,
+        {"job_id": job_id},
+    ).fetchall()
+    return [Incumbent(*row) for row in rows]

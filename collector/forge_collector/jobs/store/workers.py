@@ -1,0 +1,207 @@
+"""Workers, and the job types that they told of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import UNSET
+
+from forge_collector.db import Tx
+from forge_collector.fleet import store as fleet
+from forge_collector.jobs import rules
+from forge_collector.jobs.rules import Machine, Moment, Policy
+from forge_collector.jobs.store import lanes
+from forge_shared import codec
+from forge_shared.job_messages import (
+    ClaimRequest,
+    Heartbeat,
+    OfferedType,
+    PluginOffer,
+    ResourceClass,
+    WorkerState,
+)
+
+_SEEN_EVERY_MS: Final = 5000  # a worker that claims all the time is noted so often
+_MOST_VERSIONS: Final = 20  # of one type
+_TYPES_KEPT_LONGER_MS: Final = 30 * 24 * 3600 * 1000
+
+
+def machine(tx: Tx, node_id: str) -> Machine:
+    """Return what requirements are held to, as far as the fleet knows it."""
+    node = fleet.find(tx, node_id)
+    if node is None:
+        return Machine(node_id)
+    host = node.host
+    return Machine(
+        node_id, host.platform, host.cpu_cores, host.mem_total_bytes, frozenset(node.tags)
+    )
+
+
+def node_of(tx: Tx, worker_id: str) -> str | None:
+    """Return the machine a worker belongs to; None when it is not known."""
+    row = tx.execute("SELECT node_id FROM job_workers WHERE id = :id", {"id": worker_id}).fetchone()
+    return None if row is None else str(row[0])
+
+
+def meet_claiming(tx: Tx, request: ClaimRequest, node_id: str, at: Moment) -> None:
+    """Note that a worker claims; raises RefusedError when it is another machine's."""
+    row = tx.execute(
+        "SELECT node_id, types, heard_ms FROM job_workers WHERE id = :id",
+        {"id": request.worker_id},
+    ).fetchone()
+    types = " ".join(request.types)
+    if row is None:
+        _add(tx, request.worker_id, node_id, types, at)
+        return
+    if row[0] != node_id:
+        raise rules.foreign_worker(request.worker_id)
+    if row[1] != types or row[2] <= at.lease_ms - _SEEN_EVERY_MS:
+        tx.execute(
+            """
+            UPDATE job_workers SET types = :types, last_seen = :now, heard_ms = :lease_ms
+            WHERE id = :id
+            """,
+            {
+                "types": types,
+                "now": at.now_ms,
+                "lease_ms": at.lease_ms,
+                "id": request.worker_id,
+            },
+        )
+
+
+def meet_beating(tx: Tx, worker_id: str, beat: Heartbeat, node_id: str, at: Moment) -> None:
+    """Note what a worker tells of itself; raises RefusedError when it is another machine's."""
+    known = node_of(tx, worker_id)
+    if known is None:
+        _add(tx, worker_id, node_id, "", at)
+    elif known != node_id:
+        raise rules.foreign_worker(worker_id)
+    offers = None
+    if beat.plugins is not None:
+        offers = codec.encode(
+            [
+                OfferedType(one.name, one.version, one.resource_class, one.title)
+                for one in beat.plugins
+            ]
+        ).decode()
+    tx.execute(
+        """
+        UPDATE job_workers SET
+            state = :state, reason = :reason, slots = :slots, offers = COALESCE(:offers, offers),
+            last_seen = :now, heard_ms = :lease_ms
+        WHERE id = :id
+        """,
+        {
+            "state": beat.state.value,
+            "reason": beat.reason,
+            "slots": codec.encode(beat.slots).decode(),
+            "offers": offers,
+            "now": at.now_ms,
+            "lease_ms": at.lease_ms,
+            "id": worker_id,
+        },
+    )
+
+
+def register(tx: Tx, plugins: Sequence[PluginOffer], at: Moment) -> list[int]:
+    """Keep what plugins say of their types; return the lanes whose jobs got another class."""
+    tx.executemany(
+        """
+        INSERT INTO job_types (name, version, resource_class, title, attempts, backoff_s, seen_at,
+                               payload_schema)
+        VALUES (:name, :version, :resource_class, :title, :attempts, :backoff_s, :now, :schema)
+        ON CONFLICT (name, version) DO UPDATE SET
+            resource_class = excluded.resource_class, title = excluded.title,
+            attempts = excluded.attempts, backoff_s = excluded.backoff_s,
+            seen_at = excluded.seen_at, payload_schema = excluded.payload_schema
+        """,
+        [
+            {
+                "name": one.name,
+                "version": one.version,
+                "resource_class": one.resource_class.value,
+                "title": one.title,
+                "attempts": one.attempts,
+                "backoff_s": one.backoff_s,
+                "now": at.now_ms,
+                "schema": None if one.payload_schema is UNSET else bytes(one.payload_schema),
+            }
+            for one in plugins
+        ],
+    )
+    changed: list[int] = []
+    for name in {one.name for one in plugins}:
+        _drop_old_versions(tx, name)
+        changed += lanes.set_class(tx, name, lanes.class_of(tx, name))
+    return changed
+
+
+def policy(tx: Tx, type_: str, max_attempts: int | None) -> Policy:
+    """Return how often a job is tried: as it was submitted, or as its type's newest plugin says."""
+    rows = tx.execute(
+        "SELECT version, attempts, backoff_s FROM job_types WHERE name = :type", {"type": type_}
+    ).fetchall()
+    usual = Policy()
+    if rows:
+        _, attempts, backoff_s = max(rows, key=lambda row: rules.version(row[0]))
+        usual = Policy(attempts, backoff_s)
+    return usual if max_attempts is None else usual._replace(max_attempts=max_attempts)
+
+
+def forget_node(tx: Tx, node_id: str) -> list[str]:
+    """Remove a machine's workers; their leases run out by themselves."""
+    rows = tx.execute(
+        "DELETE FROM job_workers WHERE node_id = :node_id RETURNING id", {"node_id": node_id}
+    ).fetchall()
+    return [worker_id for (worker_id,) in rows]
+
+
+def prune(tx: Tx, before_ms: int) -> int:
+    """Remove workers that nothing was heard of since then; return how many. Types stay for longer:
+    a worker tells of its plugins at its start."""
+    live = f"""
+        SELECT 1 FROM job_attempts
+        WHERE resource_class IN ({CLASSES}) AND worker_id = job_workers.id AND ended_at IS NULL
+    """
+    removed = tx.execute(
+        f"DELETE FROM job_workers WHERE last_seen < :before_ms AND NOT EXISTS ({live})",
+        {"before_ms": before_ms},
+    ).rowcount
+    tx.execute(
+        "DELETE FROM job_types WHERE seen_at < :before_ms",
+        {"before_ms": before_ms - _TYPES_KEPT_LONGER_MS},
+    )
+    return removed
+
+
+# For statements: which class a live lease is of is the first column of the index that holds them.
+CLASSES: Final = ", ".join(f"'{one.value}'" for one in ResourceClass)
+
+
+def _add(tx: Tx, worker_id: str, node_id: str, types: str, at: Moment) -> None:
+    tx.execute(
+        """
+        INSERT INTO job_workers (id, node_id, state, reason, types, slots, first_seen, last_seen,
+                                 heard_ms)
+        VALUES (:id, :node_id, :state, '', :types, '{}', :now, :now, :lease_ms)
+        """,
+        {
+            "id": worker_id,
+            "node_id": node_id,
+            "state": WorkerState.READY.value,
+            "types": types,
+            "now": at.now_ms,
+            "lease_ms": at.lease_ms,
+        },
+    )
+
+
+def _drop_old_versions(tx: Tx, name: str) -> None:
+    rows = tx.execute("SELECT version FROM job_types WHERE name = :name", {"name": name}).fetchall()
+    versions = sorted((version for (version,) in rows), key=rules.version, reverse=True)
+    tx.executemany(
+        "DELETE FROM job_types WHERE name = :name AND version = :version",
+        [{"name": name, "version": version} for version in versions[_MOST_VERSIONS:]],
+    )

@@ -1,0 +1,181 @@
+"""Claims that wait for a job.
+
+A job that may start wakes the claim that has waited longest of those that fit it, and that one
+alone. Its unit is queued at once: behind the unit that makes the job ready, where that is queued in
+the same turn of the event loop, so that both are in one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from forge_collector.db import DatabaseError
+from forge_collector.jobs import rules
+from forge_collector.jobs.store import Claimed
+from forge_shared.job_messages import ResourceClass
+
+_MOST_SUBJECTS: Final = 1000  # people may name any type
+# What a bell brings: the claim that was made for its seat, or None when its time is up.
+_Bell = asyncio.Future[asyncio.Future[Claimed] | None]
+
+
+class Call(NamedTuple):
+    """What a waiting claim is woken for: a job, or without one a slot that has become free."""
+
+    resource_class: ResourceClass
+    job_id: str | None = None
+    needs: rules.Needs | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.resource_class if self.needs is None else self.needs.type
+
+    def is_answered_by(self, claimed: Claimed) -> bool:
+        if self.job_id is None:
+            return any(job.resource_class is self.resource_class for job in claimed.jobs)
+        return any(job.id == self.job_id for job in claimed.jobs)
+
+
+class Seat:
+    """A claim that may wait. ``claim`` queues its unit; ``is_there``: somebody would still hear."""
+
+    __slots__ = ("asked_at", "bell", "call", "claim", "is_there", "offer")
+
+    def __init__(
+        self,
+        offer: rules.Offer,
+        claim: Callable[[], asyncio.Future[Claimed]],
+        is_there: Callable[[], bool],
+    ) -> None:
+        self.offer = offer
+        self.claim = claim
+        self.is_there = is_there
+        self.bell: _Bell | None = None
+        self.call: Call | None = None
+        self.asked_at = 0
+
+    def fits(self, call: Call) -> bool:
+        if call.needs is not None:
+            return rules.fits(call.needs, self.offer)
+        return self.offer.slots.get(call.resource_class, 0) > 0
+
+
+class Waiting:
+    """All claims that wait, those that have waited longest first."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Seat, None] = {}
+        self._idle_by_type: dict[str, dict[Seat, None]] = {}
+        self._is_closed = False
+        # Calls that nobody idle could take, and the last of each subject: who was on the way then
+        # may have been too early, and looks again.
+        self._calls = 0
+        self._unmet: dict[str, int] = {}
+        self._all_unmet = 0
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    async def claim(self, seat: Seat, wait_s: float) -> Claimed | None:
+        """Claim, and again whenever there is a reason to, until there is something to answer;
+        None: there was nothing in all that time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        asked: asyncio.Future[Claimed] | None = self._asked(seat)
+        while asked is not None:
+            claimed = await asked
+            if has_news(claimed):
+                self._pass_on(seat, claimed)
+                return claimed
+            looks_again = self._missed(seat) and seat.is_there()
+            asked = self._asked(seat) if looks_again else await self._rung(seat, until)
+        return None
+
+    def wake(self, call: Call) -> None:
+        """Have the claim that waits longest, of those that fit, look at once."""
+        idle = self._idle if call.needs is None else self._idle_by_type.get(call.needs.type, {})
+        for seat in list(idle):
+            if not seat.fits(call):
+                continue
+            if seat.is_there():
+                self._ring(seat, call)
+                return
+            self._end(seat)
+        self._calls += 1
+        self._unmet[call.subject] = self._calls
+        if len(self._unmet) > _MOST_SUBJECTS:
+            self._unmet.clear()
+            self._all_unmet = self._calls
+
+    def close(self) -> None:
+        """Let go of everybody who waits, and let nobody wait any more."""
+        self._is_closed = True
+        for seat in list(self._idle):
+            self._end(seat)
+
+    # --- one seat --------------------------------------------------------------------------
+
+    def _asked(self, seat: Seat) -> asyncio.Future[Claimed]:
+        seat.asked_at = self._calls
+        return seat.claim()
+
+    def _missed(self, seat: Seat) -> bool:
+        if self._calls == seat.asked_at:
+            return False
+        if self._all_unmet > seat.asked_at:
+            return True
+        subjects: Iterable[str] = (*seat.offer.types, *seat.offer.slots)
+        return any(self._unmet.get(subject, 0) > seat.asked_at for subject in subjects)
+
+    async def _rung(self, seat: Seat, until: float) -> asyncio.Future[Claimed] | None:
+        loop = asyncio.get_running_loop()
+        if self._is_closed or loop.time() >= until:
+            return None
+        seat.bell = loop.create_future()
+        self._idle[seat] = None
+        for job_type in seat.offer.types:
+            self._idle_by_type.setdefault(job_type, {})[seat] = None
+        timer = loop.call_at(until, self._end, seat)
+        try:
+            return await seat.bell
+        finally:
+            timer.cancel()
+            self._leave(seat)
+
+    def _ring(self, seat: Seat, call: Call) -> None:
+        bell = self._leave(seat)
+        if bell is None or bell.done():
+            return
+        seat.call = call
+        try:
+            bell.set_result(self._asked(seat))
+        except DatabaseError as error:
+            bell.set_exception(error)
+
+    def _end(self, seat: Seat) -> None:
+        bell = self._leave(seat)
+        if bell is not None and not bell.done():
+            bell.set_result(None)
+
+    def _leave(self, seat: Seat) -> _Bell | None:
+        if seat in self._idle:
+            del self._idle[seat]
+            for job_type in seat.offer.types:
+                seats = self._idle_by_type[job_type]
+                del seats[seat]
+                if not seats:
+                    del self._idle_by_type[job_type]
+        bell, seat.bell = seat.bell, None
+        return bell
+
+    def _pass_on(self, seat: Seat, claimed: Claimed) -> None:
+        """Where it took something else than it was called for, call another in its place."""
+        if seat.call is not None and claimed.jobs and not seat.call.is_answered_by(claimed):
+            self.wake(seat.call)
+
+
+def has_news(claimed: Claimed) -> bool:
+    """Tell whether there is something to answer; what was settled is not kept waiting."""
+    return bool(claimed.jobs or claimed.settled or claimed.refused)

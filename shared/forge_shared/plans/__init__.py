@@ -1,0 +1,1 @@
+"""Production plans: what is to be made, on what, and in what order."""

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forge_collector.db import SqliteEngine
+from tests.integration.jobs_store.queue import Queue
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    """A queue in a transaction, over a store with the real schema."""
+    writer = SqliteEngine(tmp_path / "fleet.db").open_writer()
+    writer.begin_write()
+    yield Queue(writer)
+    writer.commit()
+    writer.close()
