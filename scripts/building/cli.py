@@ -5,18 +5,21 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import click
 
 from forge_shared import __version__, releases, signatures
-from scripts.building import archives, program
+from scripts.building import archives, plugin, program
 from scripts.releasing import folder as described
 
 _CHECKSUMS: Final = "SHA256SUMS"
 # What is sent along, pasted and fetched over slow lines.
 _MOST_BYTES: Final = 15 * 1_000_000
+
+_Part = Callable[[Path, Path | None], list[Path]]
 
 
 @click.command()
@@ -33,15 +36,17 @@ _MOST_BYTES: Final = 15 * 1_000_000
     help="Public keys, one a line: whose releases the program takes.",
 )
 @click.option("--check-reproducible", is_flag=True, help="Build twice, and compare.")
-def main(out: Path, release_keys: Path | None, *, check_reproducible: bool) -> None:
+@click.option("--prodplan", is_flag=True, help="Build the plugin prodplan, too (some minutes).")
+def main(out: Path, release_keys: Path | None, *, check_reproducible: bool, prodplan: bool) -> None:
     """Build a single file to carry and to try, a folder for the service, the folder's archive,
     SHA256SUMS, and release.json, by which a collector hands them out."""
     if release_keys is not None:
         _check_keys(release_keys)
+    parts: list[_Part] = [_build_agent, _build_prodplan] if prodplan else [_build_agent]
     with tempfile.TemporaryDirectory(prefix="forge-build-") as work:
-        files = _build(Path(work) / "first", release_keys)
+        files = _build(Path(work) / "first", release_keys, parts)
         if check_reproducible:
-            _compare(files, _build(Path(work) / "second", release_keys))
+            _compare(files, _build(Path(work) / "second", release_keys, parts))
         _put(files, out)
     described.describe(out, version=__version__, now_ms=int(time.time() * 1000))
     for path in files:
@@ -50,9 +55,16 @@ def main(out: Path, release_keys: Path | None, *, check_reproducible: bool) -> N
         click.echo(f"{size / 1e6:6.2f} MB  {here}")
 
 
-def _build(work: Path, release_keys: Path | None) -> list[Path]:
-    """Build everything below ``work``; return what belongs to a release, and the folder."""
+def _build(work: Path, release_keys: Path | None, parts: list[_Part]) -> list[Path]:
+    """Build everything below ``work``; return what is handed out, and the folders."""
     work.mkdir()
+    files = [path for part in parts for path in part(work, release_keys)]
+    sums = work / _CHECKSUMS
+    archives.write_checksums([path for path in files if path.is_file()], sums)
+    return [*files, sums]
+
+
+def _build_agent(work: Path, release_keys: Path | None) -> list[Path]:
     _say(f"Building the agent {__version__} for {program.platform_name()} (half a minute)")
     built = program.build(work, release_keys)
     for each in (built.single, built.program):
@@ -70,9 +82,20 @@ def _build(work: Path, release_keys: Path | None) -> list[Path]:
     name = releases.file_name(__version__, program.platform_name(), releases.FOLDER)
     archive = work / name
     archives.pack(built.folder, archive, program.source_date())
-    sums = work / _CHECKSUMS
-    archives.write_checksums([built.single, archive], sums)
-    return [built.single, archive, sums, built.folder]
+    return [built.single, archive, built.folder]
+
+
+def _build_prodplan(work: Path, _release_keys: Path | None) -> list[Path]:
+    _say(f"Building the plugin {plugin.NAME} (some minutes)")
+    folder = plugin.build(work)
+    plugin.check_it_solves(folder)
+    archive = work / plugin.archive_name()
+    archives.pack(folder, archive, program.source_date())
+    # Beside the single file, where the agent looks for plugins.
+    beside = work / "plugins"
+    beside.mkdir()
+    shutil.move(folder, beside / plugin.NAME)
+    return [archive, beside]
 
 
 def _compare(first: list[Path], second: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Runs PyInstaller on packaging/agent.spec."""
+"""Runs PyInstaller, and on packaging/agent.spec."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from forge_shared import __version__, releases
 
 ROOT: Final = Path(__file__).parents[2]
 SPEC: Final = ROOT / "packaging" / "agent.spec"
+SUFFIX: Final = ".exe" if sys.platform == "win32" else ""
 _TIMEOUT_S: Final = 900
 _START_TIMEOUT_S: Final = 60
 _LAST_LINES: Final = 30
@@ -33,7 +34,7 @@ class Built(NamedTuple):
 
     @property
     def program(self) -> Path:
-        return self.folder / f"{releases.PROGRAM}{_suffix()}"
+        return self.folder / f"{releases.PROGRAM}{SUFFIX}"
 
 
 def platform_name() -> str:
@@ -69,14 +70,18 @@ def _committed_at() -> str:
 
 
 def build(work: Path, release_keys: Path | None) -> Built:
-    """Build both in a folder that is ours alone; raises ClickException, with what PyInstaller
-    said last."""
+    """Build both in a folder that is ours alone; raises ClickException."""
     single = releases.file_name(__version__, platform_name(), releases.FILE)
     keys = [] if release_keys is None else ["--release-keys", str(_renamed(release_keys, work))]
+    run_pyinstaller(SPEC, work, "--", "--single", single.removesuffix(SUFFIX), *keys)
+    return Built(work / "dist" / single, work / "dist" / releases.PROGRAM)
+
+
+def run_pyinstaller(spec: Path, work: Path, *given: str) -> None:
+    """Build into ``work``/dist; raises ClickException, with what PyInstaller said last."""
     command = [
         *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
-        *("--distpath", str(work / "dist"), "--workpath", str(work / "build"), str(SPEC)),
-        *("--", "--single", single.removesuffix(_suffix()), *keys),
+        *("--distpath", str(work / "dist"), "--workpath", str(work / "build"), str(spec), *given),
     ]
     with (work / "log").open("w+", encoding="utf-8") as log:
         ended = subprocess.run(
@@ -93,16 +98,13 @@ def build(work: Path, release_keys: Path | None) -> Built:
         last = log.read().splitlines()[-_LAST_LINES:]
     if ended.returncode != 0:
         raise click.ClickException("PyInstaller could not build it:\n" + "\n".join(last))
-    return Built(work / "dist" / single, work / "dist" / releases.PROGRAM)
 
 
 def check_it_starts(program: Path) -> None:
     """Have the program say its version, in an empty environment; raises ClickException."""
-    # Windows' programs find the system's libraries by it.
-    environment = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
     ended = subprocess.run(
         [str(program), "--version"],
-        env=environment,
+        env=least_environment(),
         capture_output=True,
         text=True,
         timeout=_START_TIMEOUT_S,
@@ -111,6 +113,12 @@ def check_it_starts(program: Path) -> None:
     if ended.returncode != 0 or ended.stdout.split() != [releases.PROGRAM, __version__]:
         said = (ended.stdout + ended.stderr).strip()
         raise click.ClickException(f"{program.name} was built and does not start; it said: {said}")
+
+
+def least_environment() -> dict[str, str]:
+    """Return what a program cannot start without."""
+    # Windows' programs find the system's libraries by it.
+    return {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
 def glibc_needed(folder: Path) -> str | None:
@@ -138,7 +146,3 @@ def _environment(work: Path) -> dict[str, str]:
 def _renamed(release_keys: Path, work: Path) -> Path:
     """Return the keys under the name that the program looks for."""
     return shutil.copyfile(release_keys, work / _RELEASE_KEYS)
-
-
-def _suffix() -> str:
-    return ".exe" if sys.platform == "win32" else ""
