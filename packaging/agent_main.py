@@ -8,7 +8,7 @@ from typing import Final
 
 # Those that stay resident. They start no process by way of multiprocessing, and must not hold it
 # in memory.
-_RESIDENT: Final = frozenset({"run", "launch", "windows-service"})
+_RESIDENT: Final = frozenset({"run", "launch", "windows-service", "worker", "keep-job"})
 
 
 def _is_a_helper_of_multiprocessing() -> None:

@@ -69,6 +69,38 @@ def _update(given: argparse.Namespace) -> int:
     return command.main(given)
 
 
+def _work(given: argparse.Namespace) -> int:
+    from forge_agent.work import command  # noqa: PLC0415
+
+    return command.main(given)
+
+
+def _worker(given: argparse.Namespace) -> int:
+    try:
+        settings = _settings(given)
+    except config.SettingsError as error:
+        for problem in error.problems:
+            complain(problem)
+        return 2
+    # What it starts has no use for the token.
+    os.environ.pop(config.BEARER_TOKEN, None)
+    from forge_agent.work import worker  # noqa: PLC0415
+
+    return worker.run(settings, parent_pid=given.parent_pid)
+
+
+def _keep_job(_given: argparse.Namespace) -> int:
+    from forge_agent.work import keeper  # noqa: PLC0415
+
+    return keeper.main()
+
+
+def _plugins(given: argparse.Namespace) -> int:
+    from forge_agent.work import plugin_command  # noqa: PLC0415
+
+    return plugin_command.main(given)
+
+
 def _launch(given: argparse.Namespace) -> int:
     from forge_agent.update import launcher  # noqa: PLC0415
 
@@ -188,6 +220,25 @@ def _parser() -> argparse.ArgumentParser:
         "--from", dest="source", metavar="FOLDER", help="take it from here, not from the collector"
     )
     update.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+    _add_work_options(
+        command(
+            "work",
+            _work,
+            "let this machine do jobs while it is idle, or see what it does",
+            "Off until it is switched on here: nobody else can.",
+        )
+    )
+    _add_run_options(internal("worker", _worker, "what `run` starts while work is on"))
+    internal("keep-job", _keep_job, "what the worker starts for each job")
+    _add_plugins_options(
+        command(
+            "plugins",
+            _plugins,
+            "show what jobs this machine could do",
+            "list: the plugins that are found. check: look for what is wrong with them, or with the"
+            " one in FOLDER.",
+        )
+    )
     launch = internal("launch", _launch, "what the service starts: the newest version that works")
     launch.add_argument("--program-dir", type=Path, required=True, metavar="DIR")
     launch.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="options of run")
@@ -212,6 +263,47 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--parent-pid", type=int, metavar="PID", help="stop when this is no longer the parent"
     )
+
+
+def _add_plugins_options(listed: argparse.ArgumentParser) -> None:
+    listed.add_argument("do", choices=("list", "check"))
+    listed.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="check: this one")
+    listed.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+    listed.add_argument("--state-dir", metavar="DIR", help="where the spool is kept")
+    listed.add_argument("--json", action="store_true", help="list: print JSON")
+
+
+def _add_work_options(work: argparse.ArgumentParser) -> None:
+    """Add what is to be done as a word of its own, before the options."""
+    work.add_argument("do", choices=("on", "off", "status", "pause", "resume"))
+    work.add_argument("duration", nargs="?", metavar="DURATION", help="of a pause, such as 30m, 2h")
+    work.add_argument("--when", choices=("idle", "always"), help="on: only while nobody uses it")
+    work.add_argument(
+        "--on-battery", choices=("yes", "no"), help="on: whether to work on battery too"
+    )
+    work.add_argument(
+        "--cpu-of-others", metavar="PCT", help="on: idle is when others use at most so much"
+    )
+    work.add_argument("--free-memory", metavar="MIB", help="on: memory that must be free")
+    work.add_argument("--hours", metavar="HH:MM-HH:MM", help="on: only then; any: at any time")
+    work.add_argument("--slots", metavar="LIST", help="on: jobs at a time, as cpu=4,io=10,llm=1")
+    work.add_argument(
+        "--grant",
+        action="append",
+        metavar="PLUGIN:WHAT",
+        help="on: let a plugin have what it asks for",
+    )
+    work.add_argument(
+        "--revoke", action="append", metavar="PLUGIN[:WHAT]", help="on: take a grant back"
+    )
+    work.add_argument(
+        "--trust-plugins",
+        action="store_true",
+        help="on: even where plugins cannot be kept from the agent's own files",
+    )
+    work.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+    work.add_argument("--state-dir", metavar="DIR", help="where the spool is kept")
+    work.add_argument("--json", action="store_true", help="status: print JSON")
 
 
 def _add_join_options(join: argparse.ArgumentParser) -> None:

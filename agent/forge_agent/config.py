@@ -28,6 +28,8 @@ DISKS: Final = "FORGE_DISKS"
 MOUNTS: Final = "FORGE_MOUNTS"
 AUTO_UPDATE: Final = "FORGE_AUTO_UPDATE"
 RELEASE_KEYS: Final = "FORGE_RELEASE_KEYS"
+WORK: Final = "FORGE_WORK"
+PLUGINS: Final = "FORGE_PLUGINS"
 # No setting: the launcher tells those it starts where they are installed.
 PROGRAM_DIR: Final = "FORGE_PROGRAM_DIR"
 SETTINGS: Final = (
@@ -43,6 +45,8 @@ SETTINGS: Final = (
     MOUNTS,
     AUTO_UPDATE,
     RELEASE_KEYS,
+    WORK,
+    PLUGINS,
 )
 
 _EXAMPLE_URL: Final = "http://192.168.1.10:8750"
@@ -69,7 +73,9 @@ class Settings(NamedTuple):
     authority whose certificates are trusted, None: the system's. ``interfaces``, ``disks``,
     ``mounts``: patterns of what to show and, after ``!``, not to show; the first that matches
     decides, and what none matches goes by the usual choice. ``release_keys``: whose releases to
-    take beside those the program was built with. ``warnings``: sentences for the owner."""
+    take beside those the program was built with. ``work``: do jobs, unless `forge-agent work` says
+    otherwise; ``plugins``: folders with plugins, none: the usual ones. ``warnings``: sentences for
+    the owner."""
 
     node_id: str
     url: str
@@ -83,6 +89,8 @@ class Settings(NamedTuple):
     mounts: tuple[str, ...] = ()
     auto_update: bool = False
     release_keys: tuple[str, ...] = ()
+    work: bool = False
+    plugins: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -111,15 +119,22 @@ def load(
     given = {name: value for name, value in flags.items() if value is not None}
     if token_file is not None:
         given[BEARER_TOKEN] = _token_in(token_file, problems, warnings)
+    file = config_file or _usual_config_file()
+    in_file = _from_toml(file, problems, warnings, is_named=config_file is not None)
     found: dict[str, str] = {}
     for source in (
-        _from_toml(config_file, problems, warnings),
+        in_file,
         {} if folder is None else _from_dotenv(folder / ".env", problems, warnings),
         environ,
         given,
     ):
         found |= {name: source[name].strip() for name in SETTINGS if source.get(name, "").strip()}
     problems += [_MISSING[name] for name in _MISSING if name in needed and name not in found]
+    if STATE_DIR not in found:
+        is_the_machines = file == places.machine().config_file and found.get(
+            NODE_ID
+        ) == in_file.get(NODE_ID)
+        found[STATE_DIR] = str(_usual_state_dir(found.get(NODE_ID, ""), is_the_machines))
     settings = _checked(found, problems, tuple(warnings))
     if problems:
         raise SettingsError(problems)
@@ -134,13 +149,11 @@ def program_dir(environ: Mapping[str, str]) -> Path | None:
 
 def _checked(found: Mapping[str, str], problems: list[str], warnings: tuple[str, ...]) -> Settings:
     """Return the settings, adding a sentence to ``problems`` for each that is missing or wrong."""
-    node_id = _node_id(found.get(NODE_ID, ""), problems)
-    state_dir = Path(found[STATE_DIR]) if STATE_DIR in found else _usual_state_dir(node_id)
     return Settings(
-        node_id=node_id,
+        node_id=_node_id(found.get(NODE_ID, ""), problems),
         url=_url(found.get(CENTRAL_URL, ""), problems),
         token=_token(found.get(BEARER_TOKEN, ""), problems),
-        state_dir=state_dir,
+        state_dir=Path(found[STATE_DIR]),
         interval_s=_whole(found, INTERVAL_S, (0, _MAX_INTERVAL_S), 0, problems),
         spool_limit_bytes=_whole(found, SPOOL_MIB, (1, 1024 * 1024), SPOOL_MAX_MIB, problems)
         * 1024
@@ -151,6 +164,8 @@ def _checked(found: Mapping[str, str], problems: list[str], warnings: tuple[str,
         mounts=_listed(found.get(MOUNTS, "")),
         auto_update=_whole(found, AUTO_UPDATE, (0, 1), 0, problems) == 1,
         release_keys=_listed(found.get(RELEASE_KEYS, "")),
+        work=_switched(found, WORK, problems),
+        plugins=tuple(Path(part) for part in found.get(PLUGINS, "").split(os.pathsep) if part),
         warnings=warnings,
     )
 
@@ -200,12 +215,29 @@ def _whole(
     return default
 
 
+def _switched(found: Mapping[str, str], name: str, problems: list[str]) -> bool:
+    text = found.get(name, "off")
+    if text not in {"on", "off"}:
+        problems.append(f"{name} {text!r} must be on or off.")
+    return text == "on"
+
+
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _usual_state_dir(node_id: str) -> Path:
-    return places.user().state_dir / (node_id or "node")
+def _usual_state_dir(node_id: str, is_the_machines: bool) -> Path:
+    """Return the user's folder; for root, who runs the machine's agent by hand, the machine's, so
+    that a service goes on with what is there."""
+    own = places.user().state_dir / (node_id or "node")
+    if not is_the_machines or os.name != "posix" or not places.may_use_the_machines():
+        return own
+    machines = places.machine().state_dir
+    try:
+        # A service that is a user of its own could not use what root leaves there.
+        return machines if machines.stat().st_uid == os.geteuid() else own
+    except OSError:
+        return own if own.exists() else machines  # it may have been run so before
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -254,8 +286,9 @@ def parse_dotenv(text: str) -> dict[str, str]:
     return found
 
 
-def _from_toml(named: Path | None, problems: list[str], warnings: list[str]) -> dict[str, str]:
-    path = named or _usual_config_file()
+def _from_toml(
+    path: Path, problems: list[str], warnings: list[str], *, is_named: bool
+) -> dict[str, str]:
     try:
         text = path.read_text(encoding=_ENCODING)
         # Imported here: most agents have no such file.
@@ -263,7 +296,7 @@ def _from_toml(named: Path | None, problems: list[str], warnings: list[str]) -> 
 
         table = tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):
-        if named is not None:
+        if is_named:
             problems.append(f"There is no config file {path}: check --config.")
         return {}
     except (OSError, ValueError) as error:

@@ -26,6 +26,8 @@ from forge_agent.service.described import Report
 from forge_agent.tls import HandshakeError, Trust
 from forge_agent.transport import Connection, Reply, TransportError
 from forge_agent.whereabouts import Whereabouts
+from forge_agent.work import noted as work_noted
+from forge_agent.work import owner
 from forge_shared import __version__
 
 OK: Final = "ok"
@@ -108,6 +110,7 @@ class Examination:
             ("disk", self._disk),
             ("spool", self._spool),
             ("service", self._service),
+            ("work", self._work),
         ):
             yield _checked(name, look)
 
@@ -197,9 +200,14 @@ class Examination:
         return f"trusted, for {host}, until {until}"
 
     def _collector(self) -> str:
-        reply = self._get("/healthz")
+        try:
+            reply = self._get("/healthz")
+        except FailedError:
+            self._check_scheme()
+            raise
         body = _parsed(reply.body)
         if reply.status != 200 or not isinstance(body.get("status"), str):
+            self._check_scheme()
             where = f" It points to {reply.location!r}." if reply.location else ""
             raise FailedError(
                 f"what answers there is no collector (status {reply.status}): check CENTRAL_URL,"
@@ -301,6 +309,26 @@ class Examination:
             raise SkippedError("an agent runs, but no service: `forge-agent install` has it start")
         raise FailedError("no agent runs: `forge-agent install`, or `forge-agent run`.")
 
+    def _work(self) -> str:
+        folder, settings = self._folder, self._where.settings
+        work = work_noted.look(folder, setting=settings is not None and settings.work)
+        if work.enabled is None:
+            raise FailedError(
+                f"{folder / owner.FILE_NAME} is damaged: `forge-agent work on` writes it anew."
+            )
+        if not work.enabled:
+            raise SkippedError("off: `forge-agent work on` lets this machine do jobs")
+        worker = work.worker
+        if worker is None and noted.is_running(folder):
+            raise FailedError("on, but no worker runs: the agent's log says why (worker_ended).")
+        if worker is None:
+            raise SkippedError("on; it begins once the agent runs")
+        if not worker.plugins:
+            raise FailedError("on, but there is no plugin: see `forge-agent plugins list`.")
+        if worker.reason and worker.state != "ready":
+            raise SkippedError(f"on, but no jobs now: {worker.reason}")
+        return f"on, for {', '.join(worker.plugins)}; {len(worker.jobs)} jobs run"
+
     # --- what they share --------------------------------------------------------------------
 
     @property
@@ -314,6 +342,15 @@ class Examination:
         if self._where.state_dir is None:
             raise SkippedError("no agent is known here")
         return self._where.state_dir
+
+    def _check_scheme(self) -> None:
+        """Raise FailedError when TLS is spoken where the address says http."""
+        url = self._known.url
+        if url.startswith("http:") and _speaks_tls(*_host_and_port(url)):
+            raise FailedError(
+                f"TLS is spoken there: set CENTRAL_URL to https:{url.removeprefix('http:')}, or"
+                " join again with a join string, which also says whose certificate to trust."
+            )
 
     def _get(self, path: str, headers: dict[str, str] | None = None) -> Reply:
         connection = Connection(self._known.url, ca_file=self._known.ca_file)
@@ -377,6 +414,19 @@ def _is_about_address(problem: str) -> bool:
 def _host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    """Try a handshake, whoever answers: an empty reply, an alert or a web page may all be what a
+    port with TLS has for plain HTTP."""
+    try:
+        with (
+            socket.create_connection((host, port), _CONNECT_TIMEOUT_S) as raw,
+            Trust(None, anybody=True).wrap(raw, host, time.monotonic() + _CONNECT_TIMEOUT_S),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def _clock_offset_s(date: str, before_s: float, after_s: float) -> float | None:

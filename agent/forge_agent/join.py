@@ -80,7 +80,7 @@ def main(given: argparse.Namespace) -> int:
         return 0
     from forge_agent.service import command  # noqa: PLC0415
 
-    return command.install(argparse.Namespace(user=given.user, config=given.config))
+    return command.install_joined(argparse.Namespace(user=given.user, config=given.config))
 
 
 def _check_use(given: argparse.Namespace) -> None:

@@ -14,9 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, TextIO
 
-import psutil
-
-from forge_agent import facts, places, spool_owner
+from forge_agent import facts, parent, places, spool_owner
 from forge_agent.config import Settings
 from forge_agent.core import schedule, values
 from forge_agent.core.choice import Choice, Choices
@@ -30,6 +28,7 @@ from forge_agent.standing import NOTED_EVERY_S, StatusFile
 from forge_agent.terminal import complain
 from forge_agent.transport import Connection
 from forge_agent.uplink import Live, Uplink
+from forge_agent.work.supervision import Supervision
 from forge_shared import __version__
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 _FIRST_SAMPLE_AFTER_S: Final = schedule.LEAST_GAP_S
 _FACTS_EVERY_S: Final = 60.0
 _TIDY_EVERY_S: Final = 300.0
+# The owner may switch work on or off, the parent may go, and on Windows a signal is noticed only
+# between waits.
 _STEP_S: Final = 1.0
 
 # What the main thread waits for: an interval from the collector in seconds, or None to stop. A
@@ -81,7 +82,7 @@ def run(
     wake: Wake = queue.SimpleQueue()
     _stop_on_signals(wake)
     updates = None if program_dir is None else _updates(program_dir, settings, log)
-    agent = Agent(settings, spool, log, wake, _parent_watch(parent_pid), updates=updates)
+    agent = Agent(settings, spool, log, wake, parent.watch(parent_pid), updates=updates)
     agent.run()
     lock.release()
     return 0
@@ -119,9 +120,7 @@ class Agent:
         self._log = log
         self._wake = wake
         self._parent_is_there = parent_is_there
-        # A parent has to be looked for; and on Windows a signal is noticed only between waits.
-        in_steps = parent_is_there is not None or os.name != "posix"
-        self._longest_wait_s = _STEP_S if in_steps else NOTED_EVERY_S
+        self._work = Supervision(settings, log)
         self._boot_id = _random_uuid()
         self._uplink = Uplink(
             node_id=settings.node_id,
@@ -164,10 +163,12 @@ class Agent:
         try:
             self._sample_until_stopped()
         finally:
+            self._work.tell_to_stop()
             self._uplink.stop()
             self._cpu_model.stop()
             if self._updates is not None:
                 self._updates.stop()
+            self._work.stop()
             self._spool.close()
         self._log.event("stopped", spool_bytes=self._spool.waiting_bytes)
 
@@ -194,8 +195,9 @@ class Agent:
                 self._note_status()
             if self._updates is not None and self._updates.poll(now_s):
                 return False
+            self._work.poll(now_s)
             try:
-                told = self._wake.get(timeout=min(left_s, self._longest_wait_s))
+                told = self._wake.get(timeout=min(left_s, _STEP_S))
             except queue.Empty:
                 if self._parent_is_there is not None and not self._parent_is_there():
                     self._log.event("parent_gone")
@@ -307,20 +309,6 @@ def _stop_on_signals(wake: Wake) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-
-
-def _parent_watch(pid: int | None) -> Callable[[], bool] | None:
-    """Return a function that tells whether the process is still our parent."""
-    if pid is None:
-        return None
-    if os.name == "posix":
-        return lambda: os.getppid() == pid
-    # Windows keeps a dead parent's id, and may give it to another process.
-    try:
-        parent = psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return lambda: False
-    return parent.is_running
 
 
 def _random_uuid() -> str:

@@ -16,6 +16,8 @@ from forge_agent.noted import Note, Spooled
 from forge_agent.service import managers
 from forge_agent.service.carrying_out import Tools
 from forge_agent.service.described import Report
+from forge_agent.work import noted as work_noted
+from forge_agent.work.noted import Work
 
 _MARKS: Final = {"online": "✓", "starting": NEUTRAL, "offline": "✗", "refused": "✗"}
 
@@ -29,6 +31,7 @@ class Status(NamedTuple):
     note: Note | None
     spool: Spooled | None
     problem: str = ""
+    work: Work | None = None
 
     @property
     def online(self) -> bool:
@@ -52,10 +55,13 @@ def gather(given: argparse.Namespace) -> Status:
     reports = tuple(managers.reports(machine, user, Tools()))
     if given.config is not None and where.state_dir is None:
         return Status(reports, None, None, None, None, where.problems[0])
-    return look(where.state_dir, reports)
+    setting = where.settings is not None and where.settings.work
+    return look(where.state_dir, reports, work_setting=setting)
 
 
-def look(state_dir: Path | None, reports: tuple[Report, ...]) -> Status:
+def look(
+    state_dir: Path | None, reports: tuple[Report, ...], *, work_setting: bool = False
+) -> Status:
     """Look into a state folder."""
     if state_dir is None:
         return Status(reports, None, False, None, None)
@@ -66,6 +72,7 @@ def look(state_dir: Path | None, reports: tuple[Report, ...]) -> Status:
             noted.is_running(state_dir),
             noted.read(state_dir),
             noted.spooled(state_dir),
+            work=work_noted.look(state_dir, setting=work_setting),
         )
     except OSError as error:
         who = "sudo " if os.name == "posix" else "as an administrator: "
@@ -86,6 +93,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "services": [report._asdict() for report in status.reports],
         "agent": status.note._asdict() if status.note else None,
         "spool": status.spool._asdict() if status.spool else None,
+        "work": _work_as_json(status.work),
     }
 
 
@@ -114,6 +122,8 @@ def lines(status: Status, now_ms: int) -> list[str]:
         told.append(_push_line(note, now_ms))
     told.append(_spool_line(status.spool or Spooled(), now_ms))
     told.append(f"dropped     {note.dropped} snapshots since it started")
+    if status.work is not None:
+        told.append(_work_line(status.work))
     return told
 
 
@@ -148,6 +158,23 @@ def _spool_line(spool: Spooled, now_ms: int) -> str:
         span = _span(spool.newest_ts - spool.oldest_ts)
         of = f", of {span}, the oldest {_span(now_ms - spool.oldest_ts)} old"
     return f"spool       {_size(spool.bytes)}, about {spool.snapshots} snapshots{of}"
+
+
+def _work_line(work: Work) -> str:
+    worker = work.worker
+    if worker is None:
+        off = "its settings cannot be used" if work.enabled is None else "off"
+        state = "on, but no worker runs" if work.enabled else off
+        return f"work        {'✗' if work.enabled is not False else NEUTRAL} {state}"
+    reason = f": {printable(worker.reason)}" if worker.reason else ""
+    mark = "✓" if worker.state == "ready" else NEUTRAL
+    return f"work        {mark} {worker.state}{reason}, {len(worker.jobs)} jobs run"
+
+
+def _work_as_json(work: Work | None) -> dict[str, Any] | None:
+    if work is None:
+        return None
+    return {"enabled": work.enabled, "worker": work.worker._asdict() if work.worker else None}
 
 
 def _span(duration_ms: int) -> str:

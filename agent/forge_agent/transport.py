@@ -23,7 +23,7 @@ REQUEST_TIMEOUT_S: Final = 10.0
 DEAD_AFTER_S: Final = 4.0
 # Routers forget connections on which nothing moves, some after a minute.
 STALE_AFTER_S: Final = 60.0
-_MAX_REPLY_BYTES: Final = 1024 * 1024
+MAX_REPLY_BYTES: Final = 1024 * 1024
 
 
 class Reply(NamedTuple):
@@ -72,15 +72,24 @@ class BoundedSocket(socket.socket):
 
 
 class Connection:
-    """A keep-alive connection to the collector at ``url``. ``get`` and ``post`` are for one
-    thread; ``abort`` may come from another.
+    """A keep-alive connection to the collector at ``url``. ``get``, ``post`` and ``put`` are for
+    one thread; ``abort`` may come from another. ``timeout_s``: of a request, from its beginning
+    to the end of its answer; None: the usual one.
 
     ``ca_file``: the authority whose certificates alone are trusted, None: the system's.
     ``unverified``: whoever answers is believed to be the one; for what is checked otherwise and
-    goes without a credential.
+    goes without a credential. ``max_reply_bytes``: an answer that is longer is taken for empty.
     """
 
-    def __init__(self, url: str, *, ca_file: Path | None = None, unverified: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca_file: Path | None = None,
+        unverified: bool = False,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
+    ) -> None:
+        self._max_reply_bytes = max_reply_bytes
         self._url: SplitResult = urlsplit(url)
         self._trust = _trust(ca_file, unverified) if self._url.scheme == "https" else None
         self._http = _http_client(with_tls=self._trust is not None)
@@ -90,22 +99,51 @@ class Connection:
         self._last_address: Any = None  # of those that the name has, the one that answered
         self._aborted = False
 
-    def get(self, path: str, headers: dict[str, str] | None = None) -> Reply:
+    def get(
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> Reply:
         """Ask for a path below the collector's URL; raises TransportError."""
-        return self._request("GET", path, None, headers or {})
+        return self._request("GET", path, None, headers or {}, timeout_s)
 
-    def post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        *,
+        timeout_s: float | None = None,
+    ) -> Reply:
         """Send a body to a path below the collector's URL; raises TransportError.
 
         It may arrive twice, which does no harm to a snapshot or a claim.
         """
-        return self._request("POST", path, body, headers)
+        return self._request("POST", path, body, headers, timeout_s)
+
+    def put(
+        self,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        *,
+        timeout_s: float | None = None,
+    ) -> Reply:
+        """Put a body at a path below the collector's URL; raises TransportError."""
+        return self._request("PUT", path, body, headers, timeout_s)
 
     def _request(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        timeout_s: float | None = None,
     ) -> Reply:
         """Send a request once, and once more when the kept connection turns out to be dead."""
-        deadline_s = time.monotonic() + REQUEST_TIMEOUT_S
+        deadline_s = time.monotonic() + (REQUEST_TIMEOUT_S if timeout_s is None else timeout_s)
         if time.monotonic() - self._used_at_s > STALE_AFTER_S:
             self.close()
         reused = self._client is not None
@@ -151,10 +189,10 @@ class Connection:
         client.request(method, self._url.path + path, body, {"Host": self._url.netloc, **headers})
         response = client.getresponse()
         with response:
-            answer = response.read(_MAX_REPLY_BYTES + 1)
+            answer = response.read(self._max_reply_bytes + 1)
             reply = Reply(
                 response.status,
-                answer if len(answer) <= _MAX_REPLY_BYTES else b"",
+                answer if len(answer) <= self._max_reply_bytes else b"",
                 response.getheader("Retry-After"),
                 response.getheader("Location") or "",
                 response.getheader("Date") or "",

@@ -92,13 +92,15 @@ def _the_machines(machine: Places) -> Whereabouts:
 
 
 def _by_hand(found: Whereabouts, user: Places) -> Whereabouts:
-    """Return where the machine's agent works: in this user's folder, if it was started by hand for
-    want of a service."""
+    """Return where the machine's agent works: in this user's folder, if it was started by hand
+    there for want of a service."""
     settings = found.settings
     if settings is None or _works_in(settings.state_dir):
         return found
     own = user.state_dir / settings.node_id
-    if not _works_in(own):
+    # What `run` chooses while no service has a folder.
+    is_its = _is_there(own) and not _is_there(settings.state_dir)
+    if not is_its and not _works_in(own):
         return found
     return Whereabouts(settings._replace(state_dir=own), (), own)
 

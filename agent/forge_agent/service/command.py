@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import forge_agent
-from forge_agent import authority, noted, places, private_files
+from forge_agent import authority, itself, noted, places, private_files
 from forge_agent.config import Settings, SettingsError
 from forge_agent.core.untrusted import printable
 from forge_agent.log import NEUTRAL
@@ -31,7 +32,7 @@ _STEP_S: Final = 0.2
 # What the agent keeps in its state folder.
 _OF_THE_AGENT: Final = (
     *("lock", "status.json", ".status.json", "cpu-model.json", "forge-agent.log"),
-    *("spool", "spool-of-*"),
+    *("spool", "spool-of-*", "work.json", "work"),
 )
 _SINGLE_FILE: Final = (
     "this is the build in a single file. It unpacks itself to a temporary folder, which cleaners"
@@ -72,6 +73,12 @@ class Target(NamedTuple):
 def install(given: argparse.Namespace) -> int:
     """Set the service up; return the exit code: 0 done, 1 could not, 2 wrong settings."""
     return _ended(given.user, "install", lambda target: set_up(target, given.config))
+
+
+def install_joined(given: argparse.Namespace) -> int:
+    """Do the same for a machine that has joined just now, which has not failed where nothing starts
+    services: its program is put where it can stay then, and its owner is told how to start it."""
+    return _ended(given.user, "install", lambda target: set_up_or_keep(target, given.config))
 
 
 def uninstall(given: argparse.Namespace) -> int:
@@ -115,6 +122,31 @@ def set_up(target: Target, config_file: Path | None = None) -> None:
         say(f"{NEUTRAL} {sentence}")
     _await_first_push(service.state_dir, started_at_ms, target.patience_s)
     say("  `forge-agent status` shows how it does.")
+
+
+def set_up_or_keep(target: Target, config_file: Path | None = None) -> None:
+    """Set the service up; or, where nothing starts services, keep the program. Raises the same."""
+    absent = target.manager.absent()
+    if not absent:
+        set_up(target, config_file)
+        return
+    options = () if config_file is None else ("--config", str(config_file.absolute()))
+    line = shlex.join([*_kept(target), "run", *options])
+    say(f"{NEUTRAL} {absent}, so there is no service. Have what starts your programs start this:")
+    say(f"    {line}")
+
+
+def _kept(target: Target) -> Sequence[str]:
+    """Put the program where it can stay, and return what starts it from there."""
+    source = program.frozen_folder()
+    if source is None or program.is_single_file():
+        return itself.command()  # it stays where it is
+    if program.copy(source, target.places):
+        say(f"✓ program copied to {target.places.launcher_dir}")
+    if program.link(target.places):
+        say(f"✓ command: {target.places.command_link}")
+        return (str(target.places.command_link),)
+    return (str(target.places.launcher_dir / Path(sys.executable).name),)
 
 
 def _settings(target: Target, config_file: Path | None) -> tuple[Path, Settings]:

@@ -84,6 +84,10 @@ class Ask(Protocol):
 class Manager(Protocol):
     """What starts services on a system."""
 
+    def absent(self) -> str:
+        """Return that it does not run on this machine, in words, or "" when it does."""
+        ...
+
     def missing(self) -> str:
         """Return why it cannot set up a service here and what to do, or "" when it can."""
         ...

@@ -56,6 +56,9 @@ class Launchd:
         self._plist_path = folder / f"{LABEL}.plist"
         self._log_file = library / "Logs" / f"{NAME}.log"
 
+    def absent(self) -> str:
+        return ""  # each Mac has it
+
     def missing(self) -> str:
         answer = self._ask("launchctl", "print", self._domain)
         if answer is not None and answer.code == 0:

@@ -42,7 +42,9 @@ Type=exec
 ExecStart={{line}}
 Restart=always
 RestartSec={RESTART_AFTER_S}
-TimeoutStopSec=15
+# The agent alone is told to stop: it has the jobs that run checkpointed and given back first.
+KillMode=mixed
+TimeoutStopSec=20
 UMask=0077
 """
 
@@ -83,6 +85,8 @@ SystemCallArchitectures=native
 SystemCallErrorNumber=EPERM
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
+# With which jobs are kept from the agent's own files.
+SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self
 
 [Install]
 WantedBy=multi-user.target
@@ -142,11 +146,16 @@ class Systemd:
         folder = home / ".config/systemd/user" if user else root / "etc/systemd/system"
         self._unit_path = folder / UNIT
 
+    def absent(self) -> str:
+        if self._running_folder.is_dir():
+            return ""
+        return "systemd does not run here (a container, or another init)"
+
     def missing(self) -> str:
-        if not self._running_folder.is_dir():
+        if absent := self.absent():
             return (
-                "systemd does not run here (a container, or another init): no service was set up."
-                f" Have what starts your programs start `{NAME} run` instead."
+                f"{absent}: no service was set up. Have what starts your programs start"
+                f" `{NAME} run` instead."
             )
         answer = self._ask("systemctl", "--version")
         version = version_of(answer.output) if answer else 0

@@ -50,6 +50,9 @@ class WindowsService:
         self._base = base
         self._programs = programs
 
+    def absent(self) -> str:
+        return ""  # each Windows has it
+
     def missing(self) -> str:
         answer = self._ask("sc", "query", "state=", "all")
         return "" if answer and answer.code == 0 else "Windows' service manager does not answer."
@@ -154,6 +157,9 @@ class WindowsTask:
         self._ask = ask
         self._draft = state_dir / f"{NAME}-task.xml"
         self._user_name = user_name
+
+    def absent(self) -> str:
+        return ""  # each Windows has it
 
     def missing(self) -> str:
         return "" if self._ask("schtasks", "/?") else "Windows' task planner does not answer."

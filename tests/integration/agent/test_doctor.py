@@ -30,7 +30,7 @@ from tests.small_disk import KINDS
 
 ORDER = [
     *("settings", "address", "name", "reachable", "tls", "collector", "token"),
-    *("clock", "disk", "spool", "service"),
+    *("clock", "disk", "spool", "service", "work"),
 ]
 
 
@@ -122,11 +122,11 @@ def test_all_is_well_beside_a_running_agent(collector: CollectorProcess, tmp_pat
         assert [check["name"] for check in found["checks"]] == ORDER
         # No service is installed here, and there are neither names nor certificates to check.
         told = [check["name"] for check in found["checks"] if check["outcome"] == "told"]
-        assert told == ["name", "tls", "service"]
+        assert told == ["name", "tls", "service", "work"]
         code, text = run_doctor(folder, **settings)
         assert code == 0
         assert [line[0] for line in text.splitlines()] == [
-            *("✓", "✓", NEUTRAL, "✓", NEUTRAL, "✓", "✓", "✓", "✓", "✓", NEUTRAL)
+            *("✓", "✓", NEUTRAL, "✓", NEUTRAL, "✓", "✓", "✓", "✓", "✓", NEUTRAL, NEUTRAL)
         ]
         assert settings["BEARER_TOKEN"] not in text
 
@@ -237,6 +237,14 @@ def test_https_where_there_is_http(collector: CollectorProcess, tmp_path: Path) 
     url = collector.url.replace("http:", "https:")
     found = examine(tmp_path, NODE_ID="n1", BEARER_TOKEN="t", CENTRAL_URL=url)
     assert "http instead of https" in found.said("tls")
+
+
+def test_http_where_there_is_https(tmp_path: Path) -> None:
+    with running_collector(tmp_path / "data", "--tls", "auto") as collector:
+        url = collector.url.replace("https:", "http:")
+        found = examine(tmp_path, NODE_ID="n1", BEARER_TOKEN="t", CENTRAL_URL=url)
+    assert found.failed[0] == "collector"
+    assert f"TLS is spoken there: set CENTRAL_URL to {collector.url}," in found.said("collector")
 
 
 # --- who answers, and what it thinks of the token -----------------------------------------------

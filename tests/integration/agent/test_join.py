@@ -521,7 +521,7 @@ def test_to_install_is_the_next_step_of_the_same_line(
         asked.append(given)
         return 1
 
-    monkeypatch.setattr(command, "install", install)
+    monkeypatch.setattr(command, "install_joined", install)
     string = plain.invite()
     for _ in range(2):  # a member already goes on to it as well
         assert machine.join("--install", "--user", string).code == 1

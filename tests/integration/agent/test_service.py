@@ -187,6 +187,51 @@ def test_without_settings_it_says_to_join(root: Root) -> None:
     assert not root.unit.exists()
 
 
+def test_a_machine_that_joined_and_starts_no_services_keeps_the_program(
+    root: Root, frozen: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root.joined()
+    (root.folder / "run/systemd/system").rmdir()
+    for content in ("first", "second"):  # the same line again brings a newer one
+        (frozen / "forge-agent").write_text(content)
+        command.set_up_or_keep(root.target())
+        *_, said, line = capsys.readouterr().out.splitlines()
+        assert "systemd does not run here" in said
+        assert line == f"    {root.places.command_link} run"
+        assert Path(line.split()[0]).read_text() == content
+    assert root.told() == []
+    command.take_away(root.target(), purge=False)
+    assert not root.places.launcher_dir.exists()
+
+
+def test_what_stays_where_it_is_is_named_there(
+    root: Root,
+    frozen: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (root.folder / "run/systemd/system").rmdir()
+    settings = root.folder / "my settings.toml"
+    monkeypatch.setattr(sys, "_MEIPASS", str(root.folder / "_MEI123"))  # a single file
+    command.set_up_or_keep(root.target(), settings)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line == f"    {frozen / 'forge-agent'} run --config '{settings}'"
+    monkeypatch.undo()
+    command.set_up_or_keep(root.target())
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line == f"    {sys.executable} -P -m forge_agent run"
+    assert not root.places.launcher_dir.exists()
+
+
+def test_where_services_are_started_a_machine_that_joined_gets_one(root: Root) -> None:
+    root.joined()
+    command.set_up_or_keep(root.target())
+    assert "restart forge-agent.service" in root.told()
+    root.breaks("restart")
+    with pytest.raises(StepFailedError):
+        command.set_up_or_keep(root.target())
+
+
 def test_settings_of_the_environment_are_kept_for_the_service(root: Root) -> None:
     given = {"NODE_ID": "n1", "CENTRAL_URL": "http://h:1", "BEARER_TOKEN": "secret-token"}
     (root.folder / ".env").write_text("FORGE_INTERVAL_S=30\nNODE_ID=other\nUNKNOWN=1\n")

@@ -49,6 +49,7 @@ def test_every_option_of_join_is_told(capsys: pytest.CaptureFixture[str]) -> Non
         ("uninstall", "Installing as a service"),
         ("status", "Status"),
         ("doctor", "Doctor"),
+        ("work", "Work"),
     ],
 )
 def test_every_option_of_living_here_is_told(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from forge_agent import noted, status, whereabouts
+from forge_agent import config, noted, status, whereabouts
 from forge_agent.lock import FileLock, LockedError, is_held
 from forge_agent.noted import Spooled
 from forge_agent.places import Places
@@ -164,18 +164,42 @@ def test_the_machines_agent_goes_first(base: Path) -> None:
 def test_the_machines_agent_may_have_been_started_by_hand(base: Path) -> None:
     (base / "machine/agent.toml").write_text(SETTINGS)
     by_hand = base / "user/state/n1"
+    assert find(base).state_dir == base / "machine/state"
     by_hand.mkdir(parents=True)
+    assert find(base).state_dir == by_hand  # no service has a folder
+    (base / "machine/state").mkdir()
     assert find(base).state_dir == base / "machine/state"
     lock = FileLock(by_hand / "lock")
     found = find(base)
     assert found.state_dir == by_hand
     assert found.settings is not None
     assert found.settings.state_dir == by_hand
-    (base / "machine/state").mkdir()
     service = FileLock(base / "machine/state/lock")
     assert find(base).state_dir == base / "machine/state"
     for each in (lock, service):
         each.release()
+
+
+def test_where_root_runs_the_machines_agent_is_where_it_is_looked_for(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def works_in(**environ: str) -> Path:
+        return config.load(flags={}, environ=environ, folder=None).state_dir
+
+    monkeypatch.setattr("forge_agent.places.may_use_the_machines", lambda: True)
+    (base / "machine/agent.toml").write_text(SETTINGS)
+    machines, own = base / "machine/state", base / "user/state/n1"
+    assert works_in() == find(base).state_dir == machines
+    assert works_in(NODE_ID="n2") == base / "user/state/n2"  # which is not the machine's agent
+    own.mkdir(parents=True)
+    assert works_in() == find(base).state_dir == own  # it was run so before
+    machines.mkdir()
+    assert works_in() == find(base).state_dir == machines
+    # A service that is a user of its own could not use what root leaves in its folder.
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
+    assert works_in() == own
+    monkeypatch.setattr("forge_agent.places.may_use_the_machines", lambda: False)
+    assert works_in() == own
 
 
 def test_then_the_users(base: Path) -> None:

@@ -127,9 +127,11 @@ VERSION = Outcome(0, "systemd 252 (252.39-1~deb12u2)\n+PAM")
 
 
 def test_without_a_running_systemd_it_says_what_to_start(tmp_path: Path) -> None:
-    assert "forge-agent run" in manager(tmp_path, version=VERSION).missing()
+    without = manager(tmp_path, version=VERSION)
+    assert "forge-agent run" in without.missing()
+    assert "a container" in without.absent()
     (tmp_path / "run/systemd/system").mkdir(parents=True)
-    assert manager(tmp_path, version=VERSION).missing() == ""
+    assert (without.missing(), without.absent()) == ("", "")
 
 
 def test_an_old_systemd_is_told_from_a_new_one(tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""The plugins of this machine, as the worker offers and starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from forge_agent import places
+from forge_agent.config import Settings
+from forge_agent.log import Log
+from forge_agent.work import owner, plugins, processes, programs
+from forge_agent.work.child import JobSpec, new_work_dir, remove_work_dir
+from forge_agent.work.owner import Owner
+from forge_agent.work.plugins import Plugin
+
+_JOBS: Final = "jobs"
+
+
+class Catalogue:
+    """Found once, when the worker starts. ``unavailable``: plugins whose jobs could not be started
+    here, by name, and why; nobody is offered them."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self._settings = settings
+        folders = settings.plugins or plugins.usual_folders(settings.state_dir)
+        found = plugins.discover(folders)
+        lacking = {plugin.name: programs.lacking(plugin) for plugin in found.plugins}
+        self.unavailable = {name: reason for name, reason in lacking.items() if reason}
+        self._plugins = {
+            plugin.name: plugin for plugin in found.plugins if not lacking[plugin.name]
+        }
+        for problem in found.problems:
+            reason = " ".join(problem.sentences)
+            log.event("plugin_unusable", folder=str(problem.folder), reason=reason)
+        for name, reason in self.unavailable.items():
+            log.event("plugin_unavailable", plugin=name, reason=reason)
+
+    def plugin(self, job_type: str) -> Plugin | None:
+        return self._plugins.get(job_type)
+
+    def types(self) -> list[str]:
+        """Return what is claimed: types with the plugins' versions."""
+        return [f"{plugin.name}@{plugin.version}" for plugin in self._plugins.values()]
+
+    def offers(self) -> list[dict[str, Any]]:
+        """Return what the collector is told of the plugins."""
+        return [_offer(plugin) for plugin in self._plugins.values()]
+
+    def new_work_dir(self) -> Path:
+        """Make a folder for one job; raises OSError."""
+        return new_work_dir(self._settings.state_dir / owner.FOLDER / _JOBS)
+
+    def remove_work_dirs(self) -> None:
+        """Remove what an earlier worker's jobs have left: they run on where their keeper was killed
+        with it."""
+        with contextlib.suppress(FileNotFoundError):
+            for path in list((self._settings.state_dir / owner.FOLDER / _JOBS).iterdir()):
+                processes.kill_all_at_home(path)
+                remove_work_dir(path)
+
+    def spec(
+        self,
+        plugin: Plugin,
+        document: Mapping[str, Any],
+        work_dir: Path,
+        allowed: Owner,
+        *,
+        verify: bool = False,
+        wall_s: float | None = None,
+    ) -> JobSpec:
+        """Return how a program is started, under what its owner allows."""
+        return JobSpec(
+            plugin=plugin,
+            document=_json(document),
+            work_dir=work_dir,
+            granted=plugins.granted(plugin, allowed.grants.get(plugin.name, ()), os.environ),
+            protected=(
+                self._settings.state_dir,
+                places.machine().config_file.parent,
+                places.user().config_file.parent,
+            ),
+            trust_plugins=allowed.trust_plugins,
+            verify=verify,
+            wall_s=wall_s,
+        )
+
+
+def _offer(plugin: Plugin) -> dict[str, Any]:
+    offer: dict[str, Any] = {
+        "name": plugin.name,
+        "version": plugin.version,
+        "resource_class": plugin.resource_class,
+        "title": plugin.title,
+        "attempts": plugin.attempts,
+        "backoff_s": plugin.backoff_s,
+    }
+    if plugin.payload_schema is not None:
+        offer["payload_schema"] = plugin.payload_schema
+    return offer
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()

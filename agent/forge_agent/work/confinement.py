@@ -1,0 +1,230 @@
+"""What a job is kept from: the agent's token and settings, other people's files and programs.
+
+As root a job runs as a user of its own; as anybody, within Landlock, where the kernel has it. Both
+where both are there. A filter of system calls keeps sockets from it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from forge_agent.work import landlock, linux, seccomp
+
+# A user for each job: this and the pid of its keeper, so that no two that live are the same. No
+# account is made; systemd gives the range to nobody.
+_FIRST_USER: Final = 1_900_000_000
+
+_PROGRAMS: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_READABLE: Final = (
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/proc/self",  # of the program itself: those it starts have none
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/version",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/vm/overcommit_memory",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/sys/kernel/mm/transparent_hugepage",
+)
+_DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_OF_THE_NETWORK: Final = (
+    "/etc/ca-certificates",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+)
+
+
+class Means(NamedTuple):
+    """What there is to confine a job with."""
+
+    another_user: bool
+    landlock: int
+    filter: bool
+
+    @property
+    def suffice(self) -> bool:
+        return self.another_user or self.landlock > 0
+
+
+class Walls(NamedTuple):
+    """What is left to a job. ``work_dir``: its own, to change as it likes; ``programs``: folders to
+    read and to start programs from."""
+
+    work_dir: Path
+    programs: tuple[Path, ...]
+    readable: tuple[Path, ...]
+    network: bool
+
+
+def means() -> Means:
+    if sys.platform != "linux":
+        return Means(another_user=False, landlock=0, filter=False)
+    return Means(
+        another_user=os.geteuid() == 0
+        and linux.numbers() is not None
+        and linux.has_capabilities(
+            (linux.CAP_CHOWN, linux.CAP_KILL, linux.CAP_SETGID, linux.CAP_SETUID)
+        )
+        and _is_mapped(_FIRST_USER),
+        landlock=landlock.abi(),
+        filter=seccomp.is_possible(),
+    )
+
+
+def missing() -> str:
+    """Return why jobs cannot be confined here; empty when they can."""
+    if means().suffice:
+        return ""
+    if sys.platform != "linux":
+        return (
+            "this system has no means that the agent knows to keep a job from the agent's own"
+            " files, its token among them"
+        )
+    return (
+        "jobs cannot be kept from the agent's own files, its token among them: the agent is not"
+        " root, so they run as the same user, and this kernel has no Landlock (Linux 5.13 and"
+        " newer, where it is not switched off)"
+    )
+
+
+def described() -> str:
+    """Return what confines jobs here, in few words."""
+    have = means()
+    parts = []
+    if have.another_user:
+        parts.append("a user of its own for each")
+    if have.landlock:
+        parts.append(f"Landlock (ABI {have.landlock})")
+    if have.filter:
+        parts.append("no sockets but granted ones")
+    if have.suffice and not have.another_user and not landlock.confines_signals():
+        parts.append("may signal other programs of this user")
+    return "; ".join(parts) if have.suffice else "none"
+
+
+def user_of(keeper_pid: int) -> int:
+    return _FIRST_USER + keeper_pid
+
+
+def is_of_jobs(user: int) -> bool:
+    """Tell whether a user is one that only jobs are."""
+    return user > _FIRST_USER
+
+
+def exposed(paths: Iterable[Path], protected: Sequence[Path]) -> Path | None:
+    """Return the first of the paths through which a job would see, or reach, something protected.
+    What lies below something protected, such as a plugin in the state folder, is no such path."""
+    kept = [Path(os.path.realpath(one)) for one in protected]
+    for path in paths:
+        real = Path(os.path.realpath(path))
+        if any(one.is_relative_to(real) for one in kept):
+            return path
+    return None
+
+
+def confine(walls: Walls, user: int | None) -> None:
+    """Confine this process, which has one thread, and all that it starts; raises OSError.
+
+    ``user``: become this one; None: stay who we are. What is not to be had here is left out:
+    whether it suffices is for `means`.
+    """
+    have = means()
+    ruleset = _ruleset(walls) if have.landlock else None
+    _give_up_rights(walls, user, within_landlock=ruleset is not None)
+    linux.no_new_privileges()
+    if ruleset is not None:
+        ruleset.enforce()
+    if have.filter:
+        seccomp.confine(network=walls.network)
+
+
+def _ruleset(walls: Walls) -> landlock.Ruleset:
+    ruleset = landlock.Ruleset(tcp=walls.network)
+    ruleset.allow((*_PROGRAMS, *walls.programs), landlock.RUN)
+    ruleset.allow((*_READABLE, *walls.readable), landlock.READ)
+    ruleset.allow(_DEVICES, landlock.USE)
+    ruleset.allow((walls.work_dir,), landlock.CHANGE)
+    if walls.network:
+        ruleset.allow(_OF_THE_NETWORK, landlock.READ)
+    return ruleset
+
+
+def _give_up_rights(walls: Walls, user: int | None, *, within_landlock: bool) -> None:
+    if user is None:
+        if os.geteuid() == 0:  # which alone is given capabilities by starting a program
+            linux.never_more_capabilities(None)
+            linux.only_capability(None)
+        return
+    # An interpreter in root's own home is out of another user's reach. Within Landlock, which
+    # names what may be read, the job may pass through folders that are not open to it.
+    closed = _closed_to_others(walls)
+    through = closed is not None and linux.has_capabilities((linux.CAP_DAC_READ_SEARCH,))
+    if closed is not None and not (through and within_landlock):
+        raise PermissionError(
+            errno.EACCES, "it is closed to the other user that the job runs as", str(closed)
+        )
+    kept = linux.CAP_DAC_READ_SEARCH if through else None
+    if kept is not None:
+        linux.keep_capabilities()
+    linux.never_more_capabilities(kept)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    if kept is not None:
+        linux.only_capability(kept)
+
+
+def _closed_to_others(walls: Walls) -> Path | None:
+    """Return the first path that not everybody can read, of those that the job needs to."""
+    if not _can_be_passed(walls.work_dir.parent):
+        return walls.work_dir
+    for path in (*walls.programs, *walls.readable):
+        if path.exists() and not _can_be_read(path):
+            return path
+    return None
+
+
+def _can_be_read(path: Path) -> bool:
+    mode = path.stat().st_mode
+    return bool(mode & stat.S_IROTH) and all(
+        _can_be_passed(one if stat.S_ISDIR(mode) else one.parent)
+        for one in (path, Path(os.path.realpath(path)))
+    )
+
+
+def _can_be_passed(folder: Path) -> bool:
+    return all(one.stat().st_mode & stat.S_IXOTH for one in (folder, *folder.parents))
+
+
+def _is_mapped(user: int) -> bool:
+    """Tell whether such a user exists in this user namespace: a container may have only some."""
+    try:
+        ranges = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+        return any(
+            int(first) <= user and user + 2**22 <= int(first) + int(count)
+            for first, _, count in (line.split() for line in ranges)
+        )
+    except (OSError, ValueError):
+        return False

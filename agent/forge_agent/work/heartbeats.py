@@ -1,0 +1,165 @@
+"""Heartbeats: they renew the leases, and bring back what is lost or to be cancelled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from forge_agent.core.attempts import Stop
+from forge_agent.core.pacing import Retry
+from forge_agent.log import Log, Trouble
+from forge_agent.work import clock
+from forge_agent.work.collector import Line, RefusedError, UnansweredError, fault_of
+from forge_agent.work.holding import Held, Holding
+
+WAIT_S: Final = 25
+_PATIENCE_S: Final = 10.0  # beyond what the answer may wait
+# A cancel that is not carried out yet comes back at once, again and again.
+_SHORTEST_TURN_S: Final = 1.0
+
+
+class Heartbeats:
+    """A thread with a heartbeat always under way, so that a cancel is heard at once; others send
+    theirs in between by a line of their own."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        line: Line,
+        holding: Holding,
+        plugins: Sequence[Mapping[str, Any]],
+        log: Log,
+    ) -> None:
+        self._path = f"/api/workers/{worker_id}/heartbeat"
+        self._line = line
+        self._holding = holding
+        self._plugins = list(plugins)
+        self._trouble = Trouble(log)
+        self._log = log
+        self._retry = Retry()
+        self._stopping = False
+        self._renew = False
+        self.registered = False  # the collector knows what we can do
+        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._holding.changed:
+            self._stopping = True
+            self._holding.changed.notify_all()
+        self._line.interrupt()
+
+    def again(self) -> None:
+        """Send another now: the one under way says too little, or came too late."""
+        with self._holding.changed:
+            self._renew = True
+            self.registered = False
+            self._holding.changed.notify_all()
+        self._line.interrupt()
+
+    def beat(
+        self,
+        line: Line,
+        leases: Sequence[tuple[Held, Mapping[str, Any]]],
+        *,
+        wait_s: int = 0,
+        plugins: bool = False,
+        timeout_s: float = _PATIENCE_S,
+    ) -> bool:
+        """Send a heartbeat with these leases, and what is to be told of each; act on its answer.
+        Return whether something is to be cancelled. Raises UnansweredError, RefusedError."""
+        state = self._holding.state
+        message: dict[str, Any] = {
+            "leases": [{"id": held.job_id, "lease": held.lease, **told} for held, told in leases],
+            "slots": self._holding.slots,
+            "state": state.name,
+            "reason": state.reason,
+            "wait_s": wait_s,
+        }
+        if plugins:
+            message["plugins"] = self._plugins
+        sent_s = clock.awake_or_not_s()
+        reply = line.post(self._path, message, timeout_s=wait_s + timeout_s)
+        heard = _Reply(reply)
+        self._holding.told(state)
+        sent = {held.job_id: held for held, _ in leases}
+        for job_id in heard.renewed:
+            if job_id in sent:
+                sent[job_id].renewed(sent_s, heard.lease_ttl_s)
+        for job_id in heard.lost:
+            if job_id in sent:
+                sent[job_id].stop(Stop.LOST)
+        # Also of those that were claimed since this heartbeat was sent.
+        to_cancel = set(heard.cancel)
+        for held in self._holding.running():
+            if held.job_id in to_cancel:
+                held.stop(Stop.CANCEL)
+        return bool(to_cancel)
+
+    def _run(self) -> None:
+        while self._pause(self._retry.not_before_s):
+            begun_s = time.monotonic()
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001 without this thread all leases are lost
+                self._failed(fault_of(error), 0.0)
+            self._pause(begun_s + _SHORTEST_TURN_S)
+
+    def _turn(self) -> None:
+        held = self._holding.held()
+        at_once = not self.registered or not all(one.is_heard for one in held)
+        with self._holding.changed:
+            self._renew = False
+        try:
+            self.beat(
+                self._line,
+                [(one, {}) for one in held],
+                wait_s=0 if at_once else WAIT_S,
+                plugins=not self.registered,
+            )
+        except (UnansweredError, RefusedError) as error:
+            retry_after_s = error.retry_after_s if isinstance(error, UnansweredError) else 0.0
+            self._failed(str(error), retry_after_s)
+            return
+        self._retry.succeeded(time.monotonic())
+        if self._trouble.over():
+            self._log.event("collector_answers")
+        with self._holding.changed:
+            self.registered = not self._renew
+            self._holding.changed.notify_all()
+
+    def _failed(self, reason: str, retry_after_s: float) -> None:
+        with self._holding.changed:
+            # The collector may be another by now, or one that has forgotten.
+            self.registered = False
+            if self._renew or self._stopping:
+                return  # we ended it ourselves
+        self._retry.failed(time.monotonic(), retry_after_s)
+        self._trouble.persists("collector_silent", reason, reason=reason)
+
+    def _pause(self, until_s: float) -> bool:
+        """Wait, unless another heartbeat is wanted now; return False when it is time to end."""
+        with self._holding.changed:
+            while not (self._stopping or self._renew):
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._holding.changed.wait(left_s)
+            return not self._stopping
+
+
+class _Reply:
+    """An answer to a heartbeat; raises UnansweredError for one that is none."""
+
+    def __init__(self, reply: Any) -> None:
+        try:
+            self.renewed = [str(one) for one in reply["renewed"]]
+            self.lost = [str(one) for one in reply["lost"]]
+            self.cancel = [str(one) for one in reply["cancel"]]
+            self.lease_ttl_s = float(reply["lease_ttl_s"])
+        except (KeyError, TypeError, ValueError):
+            raise UnansweredError("the answer is not a collector's") from None

@@ -1,0 +1,132 @@
+"""The journal of leases: what this worker holds, on disk before it acts on it.
+
+A claim's id is there before the claim is sent, so that a lost answer is asked for again; a lease is
+there before its job starts, so that a worker that starts again gives back what the one before held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from forge_agent import private_files
+
+_FILE: Final = "journal.ndjson"
+_COMPACT_BYTES: Final = 256 * 1024
+
+
+class Lease(NamedTuple):
+    """One that was given to this machine. ``job_id`` and ``lease`` name it."""
+
+    job_id: str
+    lease: str
+
+
+class OpenClaim(NamedTuple):
+    """A claim whose answer may never have come."""
+
+    claim_id: str
+    worker_id: str
+
+
+class Journal:
+    """Appended to, a line a fact, and written anew when it has grown. Usable from several threads.
+
+    Raises OSError where it cannot be written: then nothing may be claimed.
+    """
+
+    def __init__(self, folder: Path, worker_id: str) -> None:
+        self._path = folder / _FILE
+        self._worker_id = worker_id
+        self._lock = threading.Lock()
+        self._leases: dict[str, Lease] = {}
+        self._claim: OpenClaim | None = None
+        self._read()
+        self.left_claim = self._claim
+        self.left_leases = list(self._leases.values())
+        self._fd = -1
+        self._write_anew()
+
+    def next_claim(self) -> str:
+        """Return the id for the next claim; once it was answered with jobs, it is another."""
+        with self._lock:
+            if self._claim is None or self._claim.worker_id != self._worker_id:
+                self._claim = OpenClaim(str(uuid.uuid4()), self._worker_id)
+                self._append(_claim_line(self._claim), sync=True)
+            return self._claim.claim_id
+
+    def leased(self, leases: Iterable[Lease]) -> None:
+        """Note what the last claim has brought, and the id of the one after it."""
+        with self._lock:
+            new = list(leases)
+            self._leases |= {lease.lease: lease for lease in new}
+            claim = OpenClaim(str(uuid.uuid4()), self._worker_id)
+            line = {**_claim_line(claim), "leased": [list(lease) for lease in new]}
+            self._append(line, sync=True)
+            self._claim = claim
+
+    def forget_claim(self) -> None:
+        """The last claim is settled, with nothing: the next one is another."""
+        with self._lock:
+            self._claim = None
+
+    def ended(self, lease: str) -> None:
+        """Forget a lease whose result is on disk, or which is lost. Should that be forgotten in a
+        power cut, it is given back once more, and refused."""
+        with self._lock:
+            if self._leases.pop(lease, None) is not None:
+                with contextlib.suppress(OSError):
+                    self._append({"ended": lease}, sync=False)
+
+    def close(self) -> None:
+        with self._lock:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _append(self, line: dict[str, Any], *, sync: bool) -> None:
+        if os.fstat(self._fd).st_size > _COMPACT_BYTES:
+            self._write_anew()
+        # In one write: what a crash leaves of it has no end of line, and is not believed.
+        os.write(self._fd, json.dumps(line).encode() + b"\n")
+        if sync:
+            os.fsync(self._fd)
+
+    def _write_anew(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        lines: list[dict[str, Any]] = [
+            {"leased": [list(lease) for lease in self._leases.values()]},
+        ]
+        if self._claim is not None:
+            lines.append(_claim_line(self._claim))
+        content = "".join(json.dumps(line) + "\n" for line in lines)
+        private_files.write(self._path, content.encode())
+        flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._fd = os.open(self._path, flags)
+
+    def _read(self) -> None:
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return
+        for text in content[: content.rfind(b"\n") + 1].splitlines():
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                self._take(json.loads(text))
+
+    def _take(self, line: dict[str, Any]) -> None:
+        for job_id, lease in line.get("leased", []):
+            self._leases[str(lease)] = Lease(str(job_id), str(lease))
+        if "claim_id" in line:
+            self._claim = OpenClaim(str(line["claim_id"]), str(line["worker_id"]))
+        if "ended" in line:
+            self._leases.pop(str(line["ended"]), None)
+
+
+def _claim_line(claim: OpenClaim) -> dict[str, Any]:
+    return {"claim_id": claim.claim_id, "worker_id": claim.worker_id}

@@ -1,0 +1,144 @@
+"""`forge-agent plugins list` and `check`: what this machine could do, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from forge_agent import config, whereabouts
+from forge_agent.config import SettingsError
+from forge_agent.core.untrusted import printable
+from forge_agent.log import NEUTRAL
+from forge_agent.terminal import complain, say
+from forge_agent.whereabouts import Whereabouts
+from forge_agent.work import confinement, owner, plugins, programs
+from forge_agent.work.plugins import Found, ManifestError, Plugin, Problem
+
+
+def main(given: argparse.Namespace) -> int:
+    if given.do == "check" and given.folder is not None:
+        return _check(given.folder)
+    if given.folder is not None:
+        complain("A folder goes with `forge-agent plugins check`.")
+        return 2
+    where = whereabouts.here(given.config, given.state_dir)
+    folders = _folders(given, where)
+    found = plugins.discover(folders)
+    if given.do == "check":
+        for plugin in found.plugins:
+            if reason := programs.lacking(plugin):
+                say(f"{NEUTRAL} {plugin.name} {plugin.version} cannot run: {printable(reason)}")
+            else:
+                _tell_good(plugin)
+        _tell_problems(found.problems)
+        _tell_confinement()
+        return 1 if found.problems else 0
+    return _list(found, folders, _grants(where), as_json=given.json)
+
+
+def _check(folder: Path) -> int:
+    """Tell whether a folder is a plugin of use here; return the exit code."""
+    try:
+        plugin = plugins.check(folder)
+    except ManifestError as error:
+        _tell_problems((Problem(folder, tuple(error.problems)),))
+        return 1
+    if reason := programs.lacking(plugin):
+        _tell_problems((Problem(folder, (reason,)),))
+        return 1
+    _tell_good(plugin)
+    _tell_confinement()
+    return 0
+
+
+def _list(
+    found: Found, folders: tuple[Path, ...], grants: dict[str, list[str]], *, as_json: bool
+) -> int:
+    if as_json:
+        told = {
+            "plugins": [_as_json(plugin, grants) for plugin in found.plugins],
+            "problems": [
+                {"folder": str(problem.folder), "problems": problem.sentences}
+                for problem in found.problems
+            ],
+            "confinement": confinement.described(),
+        }
+        say(json.dumps(told))
+        return 0
+    for plugin in found.plugins:
+        say(f"{plugin.name}  {plugin.version}  {plugin.resource_class}  {printable(plugin.title)}")
+        say(f"    {printable(str(plugin.folder))}")
+        if reason := programs.lacking(plugin):
+            say(f"    cannot run: {printable(reason)}")
+        for what in plugins.refused(plugin, grants.get(plugin.name, [])):
+            say(f"    asks for {printable(what)}: {_granting(plugin, what)}")
+    if not found.plugins:
+        say("No plugins in " + ", ".join(printable(str(folder)) for folder in folders))
+    _tell_problems(found.problems)
+    return 0
+
+
+def _as_json(plugin: Plugin, grants: dict[str, list[str]]) -> dict[str, object]:
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "title": plugin.title,
+        "resource_class": plugin.resource_class,
+        "folder": str(plugin.folder),
+        "unavailable": programs.lacking(plugin) or None,
+        "asks_for": plugins.asked(plugin),
+        "not_granted": plugins.refused(plugin, grants.get(plugin.name, [])),
+    }
+
+
+def _tell_good(plugin: Plugin) -> None:
+    say(f"✓ {plugin.name} {plugin.version}: {printable(str(plugin.folder))}")
+    for what in plugins.asked(plugin):
+        say(f"    asks for {printable(what)}: {_granting(plugin, what)}")
+
+
+def _granting(plugin: Plugin, what: str) -> str:
+    return f"`forge-agent work on --grant {plugin.name}:{printable(what)}`"
+
+
+def _tell_problems(problems: tuple[Problem, ...]) -> None:
+    for problem in problems:
+        for sentence in problem.sentences:
+            complain(f"{printable(str(problem.folder))}: {printable(sentence)}")
+
+
+def _tell_confinement() -> None:
+    why = confinement.missing()
+    if why:
+        say(f"○ {why[:1].upper()}{why[1:]}. Jobs run here with --trust-plugins alone.")
+    else:
+        say(f"✓ jobs are confined here: {confinement.described()}")
+
+
+def _folders(given: argparse.Namespace, where: Whereabouts) -> tuple[Path, ...]:
+    """Return where the agent looks, or where it would: there may be none yet."""
+    settings = where.settings
+    if settings is None:
+        with contextlib.suppress(SettingsError):
+            settings = config.load(
+                flags={},
+                environ=os.environ,
+                folder=Path.cwd(),
+                config_file=given.config,
+                needed=(),
+            )
+    if settings is not None and settings.plugins:
+        return settings.plugins
+    return plugins.usual_folders(where.state_dir)
+
+
+def _grants(where: Whereabouts) -> dict[str, list[str]]:
+    if where.state_dir is None or where.hidden is not None:
+        return {}
+    try:
+        return dict(owner.read(where.state_dir).grants)
+    except (owner.UnreadableError, PermissionError):
+        return {}

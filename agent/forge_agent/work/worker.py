@@ -1,0 +1,322 @@
+"""`forge-agent worker`: does jobs while the machine's owner allows it, until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from forge_agent import parent
+from forge_agent.config import Settings
+from forge_agent.core.attempts import Stop
+from forge_agent.core.owner_policy import OwnerPolicy, When
+from forge_agent.lock import FileLock, LockedError
+from forge_agent.log import Log
+from forge_agent.sampling.host import slept_s
+from forge_agent.terminal import complain
+from forge_agent.work import clock, confinement, noted, owner
+from forge_agent.work.attempt import Attempt, Bench
+from forge_agent.work.catalogue import Catalogue
+from forge_agent.work.claims import Claimer, Claims, Job
+from forge_agent.work.collector import Line, Peer
+from forge_agent.work.heartbeats import Heartbeats
+from forge_agent.work.holding import Held, Holding, State
+from forge_agent.work.journal import Journal, Lease
+from forge_agent.work.kept import Kept
+from forge_agent.work.noted import Note, NoteFile
+from forge_agent.work.owner import Owner
+from forge_agent.work.presence import Presence
+from forge_agent.work.reports import Reports
+from forge_agent.work.results import Results
+
+_STEP_S: Final = 1.0
+_LOOK_EVERY_S: Final = 2.0
+_NOTED_EVERY_S: Final = 10.0
+# Of the 12 s that `run` gives: the jobs' 5, and what the collector takes to hear of them.
+_CLAIM_PATIENCE_S: Final = 2.5
+_JOBS_PATIENCE_S: Final = 6.5
+_REPORT_PATIENCE_S: Final = 2.0
+_LOCK_PATIENCE_S: Final = 15.0
+_SLEPT_S: Final = 3.0
+_LONGEST_NAMES: Final = 200  # the collector takes reasons of 256 characters
+
+
+def run(settings: Settings, *, parent_pid: int | None = None) -> int:
+    """Work until SIGTERM, SIGINT, the parent's end or the owner's `work off`; return the exit
+    code."""
+    log = Log(sys.stderr, human=sys.stderr is not None and sys.stderr.isatty())
+    folder = settings.state_dir / owner.FOLDER
+    if not OwnerFile(settings, log).look():
+        complain("work is off on this machine: `forge-agent work on`.")
+        return 1
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _locked(folder / noted.LOCK)
+        worker = Worker(settings, log, parent_pid)
+    except LockedError:
+        complain(f"another worker already runs on {folder}: stop it.")
+        return 1
+    except OSError as error:
+        complain(f"{folder} cannot be used ({error.strerror}): make it writable.")
+        return 1
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, worker.stop_on_signal)
+    worker.run()
+    lock.release()
+    return 0
+
+
+def _locked(path: Path) -> FileLock:
+    """Wait for a worker that drains, as one does whose parent was killed; raises LockedError."""
+    until_s = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            return FileLock(path)
+        except LockedError:
+            if time.monotonic() >= until_s:
+                raise
+            time.sleep(_STEP_S / 2)
+
+
+class Worker:
+    """This thread judges whether work is allowed; others claim, send heartbeats and reports; and
+    one a job looks after its program."""
+
+    def __init__(self, settings: Settings, log: Log, parent_pid: int | None) -> None:
+        self._settings = settings
+        self._log = log
+        self._parent_is_there = parent.watch(parent_pid)
+        self._worker_id = f"{settings.node_id}.{secrets.token_hex(4)}"
+        self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._policy = OwnerPolicy()
+        self._presence = Presence()
+        self._missing = confinement.missing()
+        self._owner_file = OwnerFile(settings, log)
+        self._looked_s = self._noted_s = -_NOTED_EVERY_S
+        self._slept_s = slept_s()
+        folder = settings.state_dir / owner.FOLDER
+        self._note = NoteFile(settings.state_dir)
+        self._catalogue = Catalogue(settings, log)
+        self._journal = Journal(folder, self._worker_id)
+        self._results = Results(folder / "results")
+        self._holding = Holding(self._owner_file.owner.slots)
+        peer = Peer(settings.url, settings.token, settings.ca_file)
+        reporting = Line(peer)
+        self._heartbeats = Heartbeats(
+            self._worker_id, Line(peer), self._holding, self._catalogue.offers(), log
+        )
+        self._reports = Reports(
+            line=reporting,
+            holding=self._holding,
+            results=self._results,
+            heartbeats=self._heartbeats,
+            log=log,
+            forget=self._forget,
+        )
+        self._bench = Bench(
+            line=reporting,
+            results=self._results,
+            kept=Kept(folder),
+            log=log,
+            catalogue=self._catalogue,
+            allowed=lambda: self._owner_file.owner,
+            changing=self._holding.changed,
+            on_news=self._holding.news,
+            tell=self._reports.tell,
+            on_end=self._look_for_more,
+            forget=self._forget,
+        )
+        self._claims = Claims(
+            Claimer(self._worker_id, self._catalogue.types(), self._journal.left_claim),
+            line=Line(peer),
+            holding=self._holding,
+            journal=self._journal,
+            results=self._results,
+            heartbeats=self._heartbeats,
+            log=log,
+            take=self._take,
+            give_back=self._give_back,
+            on_answered=self._reports.answered,
+        )
+
+    def stop_on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        self._told.put(None)
+
+    def run(self) -> None:
+        """Work until told to stop; then give back what runs."""
+        self._give_back_what_was_left()
+        self._heartbeats.start()
+        self._reports.start()
+        self._claims.start()
+        try:
+            while self._goes_on():
+                self._turn()
+                with contextlib.suppress(queue.Empty):
+                    self._told.get(timeout=_STEP_S)
+                    break
+        finally:
+            self._drain()
+
+    # --- jobs -------------------------------------------------------------------------------
+
+    def _give_back_what_was_left(self) -> None:
+        """Yield what an earlier worker held, with the last checkpoint that it noted."""
+        answered = self._results.leases()
+        for lease in self._journal.left_leases:
+            if lease.lease not in answered:
+                self._give_back(lease)
+        self._bench.kept.remove_all_but(self._results.files())
+        self._catalogue.remove_work_dirs()
+
+    def _give_back(self, lease: Lease) -> None:
+        message = {"id": lease.job_id, "lease": lease.lease, "status": "yielded"}
+        checkpoint = self._bench.kept.checkpoint(lease.lease)
+        if checkpoint is not None:
+            message["checkpoint"] = checkpoint
+        self._results.put(message, {})
+        self._log.event("job_given_back", job=lease.job_id)
+        self._holding.news()
+
+    def _take(self, job: Job, sent_s: float) -> Held:
+        return Attempt(job, sent_s, self._bench)
+
+    def _forget(self, lease: str) -> None:
+        """It was answered, or is lost: nothing is told of it any more."""
+        self._journal.ended(lease)
+        self._bench.kept.forget_checkpoint(lease)
+        self._holding.remove(lease)
+
+    def _look_for_more(self) -> None:
+        """A job has ended: there is room for another."""
+        self._holding.news()
+        self._claims.look_again()
+
+    # --- turns ------------------------------------------------------------------------------
+
+    def _goes_on(self) -> bool:
+        if self._parent_is_there is not None and not self._parent_is_there():
+            return False
+        return self._owner_file.look()
+
+    def _turn(self) -> None:
+        now_s = time.monotonic()
+        self._look_for_sleep()
+        allowed = self._owner_file.owner
+        self._holding.allow(allowed.slots)
+        if now_s - self._looked_s >= _LOOK_EVERY_S or self._owner_file.changed:
+            self._looked_s = now_s
+            idle_matters = allowed.terms.when is When.IDLE
+            jobs_run = bool(self._holding.running())
+            seen = self._presence.look(idle_matters=idle_matters, jobs_run=jobs_run)
+            verdict = self._policy.judge(allowed.terms, seen)
+            reason = self._unable(allowed) or verdict.reason
+            self._become(State("paused", reason) if reason else State("ready", self._without()))
+        if now_s - self._noted_s >= _NOTED_EVERY_S or self._holding.has_changed():
+            self._noted_s = now_s
+            self._write_note()
+
+    def _unable(self, allowed: Owner) -> str:
+        """Return why no job could be started, whatever else there is; or ""."""
+        if not self._catalogue.types():
+            return self._without() or "no plugin is installed"
+        if allowed.trust_plugins or not self._missing:
+            return ""
+        return f"it needs `forge-agent work on --trust-plugins`: {self._missing}"
+
+    def _without(self) -> str:
+        """Return which plugins are here in vain; or ""."""
+        names = ", ".join(self._catalogue.unavailable)[:_LONGEST_NAMES]
+        return f"without {names}: see `forge-agent plugins list`" if names else ""
+
+    def _become(self, state: State) -> None:
+        if not self._holding.become(state):
+            return
+        if state.name == "ready":
+            self._log.event("worker_ready", types=", ".join(self._catalogue.types()))
+            return
+        self._log.event("worker_paused", reason=state.reason)
+        self._stop_all()
+        self._claims.look_again()
+
+    def _look_for_sleep(self) -> None:
+        """After a suspend nothing is as it was: ask what is left before anything else."""
+        before_s, self._slept_s = self._slept_s, slept_s()
+        if self._slept_s - before_s >= _SLEPT_S:
+            self._log.event("worker_resumed", slept_s=round(self._slept_s - before_s))
+            self._heartbeats.again()
+            self._claims.look_again()
+
+    def _stop_all(self) -> None:
+        for held in self._holding.running():
+            held.stop(Stop.YIELD)
+
+    def _drain(self) -> None:
+        self._holding.become(State("draining", "the worker stops"))
+        self._write_note()
+        self._stop_all()
+        self._claims.stop(_CLAIM_PATIENCE_S)
+        self._stop_all()  # what the last claim brought
+        until_s = time.monotonic() + _JOBS_PATIENCE_S
+        with self._holding.changed:
+            while self._holding.running() and (left_s := until_s - time.monotonic()) > 0:
+                self._holding.changed.wait(left_s)
+        self._reports.stop(_REPORT_PATIENCE_S)
+        self._heartbeats.stop()
+        self._journal.close()
+        self._write_note()
+
+    def _write_note(self) -> None:
+        state = self._holding.state
+        self._note.write(
+            Note(
+                pid=os.getpid(),
+                worker_id=self._worker_id,
+                noted_at=clock.wall_ms(),
+                state=state.name,
+                reason=state.reason,
+                online=self._heartbeats.registered,
+                plugins=self._catalogue.types(),
+                unavailable=self._catalogue.unavailable,
+                slots=self._holding.slots,
+                jobs=[
+                    held.described()
+                    for held in self._holding.running()
+                    if isinstance(held, Attempt)
+                ],
+                results_waiting=self._results.unanswered,
+            )
+        )
+
+
+class OwnerFile:
+    """What the owner allows, read again when it changes."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self._settings = settings
+        self._log = log
+        self._stamp: object = ()
+        self.owner = Owner()
+        self.changed = False
+        self.look()
+
+    def look(self) -> bool:
+        """Return whether work is on."""
+        stamp = owner.stamp(self._settings.state_dir)
+        self.changed = stamp != self._stamp
+        if self.changed:
+            self._stamp = stamp
+            try:
+                self.owner = owner.read(self._settings.state_dir)
+            except (owner.UnreadableError, OSError) as error:
+                path = str(self._settings.state_dir / owner.FILE_NAME)
+                self._log.event("work_unreadable", path=path, reason=str(error))
+                self.owner = Owner(enabled=False)
+        enabled = self.owner.enabled
+        return self._settings.work if enabled is None else enabled
