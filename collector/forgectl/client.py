@@ -6,7 +6,7 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -18,18 +18,27 @@ _TIMEOUT_S: Final = 30.0
 NO_AUTHORITY: Final = (
     "What was given as the authority's certificate is none: it is the collector's ca.pem."
 )
+_BREAKS: Final = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
 _OTHER_NAME: Final = frozenset({62, 64})  # of a host, of an address (X509_V_ERR_… of OpenSSL)
+_CHUNK_BYTES: Final = 256 * 1024
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 _SILENCE_S: Final = 40.0  # of a stream, on which a comment comes every 15 s
 
 T = TypeVar("T")
 
 
 class ClientError(Exception):
-    """The collector refused, or could not be reached; the message says what to do."""
+    """The collector refused, or could not be reached; the message says what to do. ``is_final``
+    False: trying again later may help. ``was_sent``: it may have done what it was asked all the
+    same. ``code``: the problem's, where it told one."""
 
-    def __init__(self, message: str, *, is_final: bool = True) -> None:
+    def __init__(
+        self, message: str, *, is_final: bool = True, was_sent: bool = False, code: str = ""
+    ) -> None:
         super().__init__(message)
-        self.is_final = is_final  # False: trying again later may help
+        self.is_final = is_final
+        self.was_sent = was_sent
+        self.code = code
 
 
 class Client:
@@ -51,6 +60,7 @@ class Client:
         self.url = url
         self._token = token
         self._change_address = change_address
+        self._has_answered = False
         # A proxy of the environment must not be handed the token; a redirect even less.
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
@@ -69,8 +79,22 @@ class Client:
     def patch(self, path: str, message: object, reply: type[T]) -> T:
         return decoded(self._call("PATCH", path, codec.encode(message)), reply)
 
+    def put_part(self, path: str, part: bytes, content_range: str, reply: type[T]) -> T:
+        """Send a part of a file, or with none of it ask how much is there."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": content_range}
+        return decoded(self._call("PUT", path, part, headers), reply)
+
     def delete(self, path: str) -> None:
         self._call("DELETE", path, None)
+
+    def bytes_from(self, path: str, first: int) -> Generator[bytes, None, None]:
+        """Yield a file's bytes from ``first`` on as they come; what ends too soon ends silently."""
+        headers = {"Range": f"bytes={first}-"}
+        with self._open("GET", path, None, _TIMEOUT_S, headers) as response:
+            if response.status != 206:
+                raise ClientError("The answer is not a Forge Fleet collector's: no part of a file.")
+            while chunk := response.read1(_CHUNK_BYTES):
+                yield chunk
 
     def events(self, path: str) -> Generator[bytes, None, None]:
         """Yield the data of each server-sent event as it comes.
@@ -84,48 +108,64 @@ class Client:
                     yield line.removeprefix(b"data: ").rstrip(b"\r\n")
         raise ClientError(f"The collector at {self.url} ended the stream.", is_final=False)
 
-    def _call(self, method: str, path: str, body: bytes | None) -> bytes:
-        with self._open(method, path, body, _TIMEOUT_S) as response:
-            return bytes(response.read())
+    def _call(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> bytes:
+        with self._open(method, path, body, _TIMEOUT_S, headers) as response:
+            answer = bytes(response.read())
+            if not answer and response.status != 204:
+                raise http.client.IncompleteRead(answer)  # cut off within the headers
+            return answer
 
     @contextmanager
     def _open(
-        self, method: str, path: str, body: bytes | None, timeout_s: float
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        timeout_s: float,
+        more_headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Iterator[http.client.HTTPResponse]:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "User-Agent": f"forgectl/{__version__}",
             "Content-Type": "application/json",
+            **more_headers,
         }
         request = urllib.request.Request(  # noqa: S310  the scheme was checked above
             self.url + path, body, headers, method=method
         )
-        has_answered = False
         try:
             with self._opener.open(request, timeout=timeout_s) as response:
-                has_answered = True
+                self._has_answered = True
                 yield response
         except urllib.error.HTTPError as error:
             with error:
-                raise ClientError(
-                    _explained(error.code, error.read()), is_final=error.code < 500
-                ) from None
+                raise _refusal(error.code, error.read()) from None
         except urllib.error.URLError as error:
-            if isinstance(error.reason, ssl.SSLCertVerificationError):
-                raise ClientError(_untrusted(self.url, error.reason)) from None
-            raise ClientError(
-                f"No collector answers at {self.url} ({error.reason}). Is it running? "
-                f"{self._change_address}",
-                is_final=False,
-            ) from None
+            raise self._unreached(error) from None
         except (OSError, http.client.HTTPException) as error:
-            broke_off = f"The collector at {self.url} broke off: {error!r}."
-            if not has_answered and self.url.startswith("http://"):
-                broke_off = (
-                    "If the collector speaks TLS, its address begins with https://. "
-                    f"{self._change_address} {broke_off}"
-                )
-            raise ClientError(broke_off, is_final=False) from None
+            raise self._broken_off(error) from None
+
+    def _unreached(self, error: urllib.error.URLError) -> ClientError:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            return ClientError(_untrusted(self.url, error.reason))
+        if isinstance(error.reason, _BREAKS):  # while the request was on its way
+            return self._broken_off(error.reason)
+        return ClientError(
+            f"No collector answers at {self.url} ({error.reason}). Is it running? "
+            f"{self._change_address}",
+            is_final=False,
+        )
+
+    def _broken_off(self, error: Exception) -> ClientError:
+        broke_off = f"The collector at {self.url} broke off: {error!r}."
+        if not self._has_answered and self.url.startswith("http://"):
+            broke_off = (
+                "If the collector speaks TLS, its address begins with https://. "
+                f"{self._change_address} {broke_off}"
+            )
+        return ClientError(broke_off, is_final=False, was_sent=True)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -171,8 +211,14 @@ def decoded(body: bytes, reply: type[T]) -> T:
         ) from None
 
 
-def _explained(status: int, body: bytes) -> str:
+def _refusal(status: int, body: bytes) -> ClientError:
+    is_final = status < 500
     try:
-        return codec.decode(body, Problem).detail
+        problem = codec.decode(body, Problem)
     except (codec.MalformedError, codec.InvalidError):
-        return f"The answer is HTTP {status}, and not from a Forge Fleet collector."
+        told = f"The answer is HTTP {status}, and not from a Forge Fleet collector."
+        return ClientError(told, is_final=is_final)
+    # The first of several errors is in the detail.
+    others = "; ".join(f"{error.field}: {error.detail}" for error in problem.errors[1:])
+    told = f"{problem.detail} Also: {others}." if others else problem.detail
+    return ClientError(told, is_final=is_final, was_sent=not is_final, code=problem.code)

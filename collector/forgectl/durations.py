@@ -17,3 +17,9 @@ def read_s(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not {HELP}.")
     return int(match[1]) * _UNIT_S[match[2]]
+
+
+def told(seconds: int) -> str:
+    """Return a duration as it would be typed."""
+    exact = [unit for unit, unit_s in _UNIT_S.items() if seconds % unit_s == 0]
+    return f"{seconds // _UNIT_S[exact[-1]]}{exact[-1]}"

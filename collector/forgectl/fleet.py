@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
-from rich.text import Text
 
 from forge_shared.condition import Condition, condition
 from forge_shared.messages import Card, CardFacts, FleetFrame, Node, Status
-from forgectl import figures
+from forgectl import figures, fitting
+from forgectl.fitting import Column
 from forgectl.output import printable
 
 _STYLES: Final = {
@@ -23,8 +22,7 @@ _STYLES: Final = {
     Condition.OFFLINE.value: "red",
     Condition.OFF.value: "dim",
 }
-_LONGEST_CELL: Final = 40
-_BOUNDLESS: Final = 10_000
+_THERE: Final = frozenset({Condition.ONLINE.value, Condition.DEGRADED.value})
 _NO_FACTS: Final = CardFacts(
     name="",
     os="",
@@ -78,8 +76,13 @@ class Row(NamedTuple):
     received: str
     sent: str
     seen: str
+    jobs: str
     os: str
     note: str
+
+    @property
+    def is_there(self) -> bool:
+        return self.status in _THERE
 
 
 def _row(card: Card, now_ms: int) -> Row:
@@ -95,6 +98,7 @@ def _row(card: Card, now_ms: int) -> Row:
         received=figures.bytes_per_s(values.get("net.rx_bytes_per_s")),
         sent=figures.bytes_per_s(values.get("net.tx_bytes_per_s")),
         seen=f"{figures.span(now_ms - card.last_seen)} ago",
+        jobs=str(card.jobs or ""),
         os=printable(figures.brief_os(facts.os)),
         note=", ".join(_notes(card, facts)),
     )
@@ -120,32 +124,30 @@ def described(node: Node) -> str:
     return f"{node.id}: {node.name}{tags}{off}"
 
 
-class _Column(NamedTuple):
-    """``leaves``: which columns make room where the terminal is narrow, the lowest first."""
+def _status_style(row: Row) -> str:
+    return _STYLES[row.status]
 
-    title: str
-    cell: Callable[[Row], str]
-    leaves: int
-    is_figure: bool = True
+
+def _row_style(row: Row) -> str:
+    return "" if row.is_there else "dim"
 
 
 _COLUMNS: Final = (
-    _Column("NODE", lambda row: row.id, 10, is_figure=False),
-    _Column("NAME", lambda row: row.name, 3, is_figure=False),
-    _Column("STATUS", lambda row: row.status, 9, is_figure=False),
-    _Column("CPU", lambda row: row.cpu, 8),
-    _Column("MEMORY", lambda row: row.memory, 7),
-    _Column("LOAD", lambda row: row.load, 2),
-    _Column("DISK", lambda row: row.disk, 5),
-    _Column("RX", lambda row: row.received, 1),
-    _Column("TX", lambda row: row.sent, 1),
-    _Column("SEEN", lambda row: row.seen, 6),
-    _Column("OS", lambda row: row.os, 0, is_figure=False),
-    _Column("NOTE", lambda row: row.note, 4, is_figure=False),
+    # Where even what stays does not fit, ids are cut before figures are.
+    Column[Row]("NODE", lambda row: row.id, may_be_cut=True),
+    Column[Row]("NAME", lambda row: row.name, 3),
+    Column[Row]("STATUS", lambda row: row.status, style=_status_style),
+    Column[Row]("CPU", lambda row: row.cpu, is_figure=True),
+    Column[Row]("MEMORY", lambda row: row.memory, 8, is_figure=True),
+    Column[Row]("LOAD", lambda row: row.load, 2, is_figure=True),
+    Column[Row]("DISK", lambda row: row.disk, 5, is_figure=True),
+    Column[Row]("RX", lambda row: row.received, 1, is_figure=True),
+    Column[Row]("TX", lambda row: row.sent, 1, is_figure=True),
+    Column[Row]("SEEN", lambda row: row.seen, 7, is_figure=True),
+    Column[Row]("JOBS", lambda row: row.jobs, 6, is_figure=True),
+    Column[Row]("OS", lambda row: row.os, 0),
+    Column[Row]("NOTE", lambda row: row.note, 4),
 )
-
-
-_COLUMNS_THAT_LEAVE: Final = 8  # by rank; the node, its status and its CPU stay
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -161,54 +163,11 @@ def table(rows: Sequence[Row], console: Console, *, most_rows: int | None = None
     rows beyond ``most_rows`` are counted only."""
     idle = {title for title, is_used in _used(rows) if not is_used}
     columns = [column for column in _COLUMNS if column.title not in idle]
-    longest_cell = _LONGEST_CELL if console.is_terminal else None
-    drawn = _drawn(rows, columns, most_rows, longest_cell)
-    for rank in range(_COLUMNS_THAT_LEAVE):
-        if _width(drawn, console) <= console.width:
-            break
-        columns = [column for column in columns if column.leaves != rank]
-        drawn = _drawn(rows, columns, most_rows, longest_cell)
-    return drawn
+    return fitting.table(rows, columns, console, most_rows=most_rows, row_style=_row_style)
 
 
 def _used(rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
     """Yield the columns that may have nothing to tell, and whether they do."""
     yield "NAME", any(row.name != row.id for row in rows)
+    yield "JOBS", any(row.jobs for row in rows)
     yield "NOTE", any(row.note for row in rows)
-
-
-def _width(drawn: Table, console: Console) -> int:
-    """Return how wide a table would be that nothing cuts."""
-    return Measurement.get(console, console.options.update(max_width=_BOUNDLESS), drawn).maximum
-
-
-def _drawn(
-    rows: Sequence[Row],
-    columns: Sequence[_Column],
-    most_rows: int | None,
-    longest_cell: int | None,
-) -> Table:
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(
-            column.title,
-            justify="right" if column.is_figure else "left",
-            # Where even what stays does not fit, ids are cut before figures are.
-            no_wrap=column.title != "NODE",
-            overflow="ellipsis",
-            max_width=longest_cell,
-        )
-    shown = rows if most_rows is None or len(rows) <= most_rows else rows[: max(0, most_rows - 1)]
-    for row in shown:
-        is_there = row.status in {"online", "degraded"}
-        drawn.add_row(
-            *(_cell(column, row) for column in columns), style=None if is_there else "dim"
-        )
-    if len(shown) < len(rows):
-        drawn.add_row(Text(f"… {len(rows) - len(shown):,} more", style="dim"))
-    return drawn
-
-
-def _cell(column: _Column, row: Row) -> Text:
-    text = column.cell(row)
-    return Text(text, style=_STYLES[text] if column.title == "STATUS" else "")

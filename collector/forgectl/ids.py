@@ -1,4 +1,4 @@
-"""Which invite or token is meant by an id that was typed."""
+"""Which invite, token or job is meant by an id that was typed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Final
 
 from forgectl.client import ClientError
 
-_SHORTEST: Final = 4  # an empty variable of a script means none, also where there is only one
+SHORTEST: Final = 4  # an empty variable of a script means none, also where there is only one
 
 
 def meant(typed: str, known: Sequence[str], what: str) -> str:
     """Return the known id that this is, or is the beginning of; raises ClientError."""
     if typed in known:
         return typed
-    found = [each for each in known if each.startswith(typed)] if len(typed) >= _SHORTEST else []
+    found = [each for each in known if each.startswith(typed)] if len(typed) >= SHORTEST else []
     if not found:
         raise ClientError(
             f"There is no {what} {typed!r}: give its id, as `forgectl {what}s list` shows it, or "
-            f"at least the first {_SHORTEST} characters."
+            f"at least the first {SHORTEST} characters."
         )
     if len(found) > 1:
         raise ClientError(

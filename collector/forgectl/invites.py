@@ -7,21 +7,30 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from forge_shared import joining
-from forge_shared.messages import Invite, MintedInvite
-from forgectl import output
+from forge_shared.messages import Invite, MintedInvite, Release
+from forgectl import fetching, output
 
 COLUMNS: Final = ("ID", "STATUS", "USED", "FOR", "GOOD UNTIL", "JOINED")
 
 _JOINED_SHOWN: Final = 3
 
 
-def told(minted: MintedInvite) -> Iterator[str]:
-    """Yield the lines that say how to join with a new invite."""
+def told(minted: MintedInvite, release: Release | None) -> Iterator[str]:
+    """Yield the lines that say how to join with a new invite. ``release``: what the collector has
+    to hand out."""
     invite = minted.invite
     join_string = output.printable(minted.join_string)
     yield join_string
     yield ""
-    yield f"Good for {_whom(invite)}, until {output.local_time(invite.expires_at)}. There:"
+    yield f"Good for {_whom(invite)}, until {output.local_time(invite.expires_at)}."
+    yield ""
+    found = list(fetching.lines(minted, release)) if release is not None else []
+    for processor, line in found:
+        yield f"On Linux, {output.printable(processor)}: fetch the agent from here, and join:"
+        yield ""
+        yield f"  {output.printable(line)}"
+        yield ""
+    yield "Where forge-agent is installed already:" if found else "There, with forge-agent:"
     yield ""
     yield f"  forge-agent join --install {join_string}"
     yield ""

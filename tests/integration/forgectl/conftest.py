@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
-from tests.process import CollectorProcess, environment, running_collector
+from forgectl import cli
+from tests.integration.forgectl.jobs import Called
+from tests.process import ADMIN_SECRET, CollectorProcess, environment, running_collector
 
 Forgectl = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -37,3 +40,23 @@ def forgectl(collector: CollectorProcess, tmp_path: Path) -> Forgectl:
         return done
 
     return run
+
+
+@pytest.fixture
+def called(collector: CollectorProcess, tmp_path: Path) -> Called:
+    """Call a command of forgectl in this process: what a process costs is not always needed."""
+
+    def call(*arguments: str, input: str | bytes = "", **env: str) -> Result:  # noqa: A002  click's
+        settings = {
+            "FORGE_URL": collector.url,
+            "FORGE_TOKEN": ADMIN_SECRET,
+            "FORGE_CA_FILE": "",
+            "HOME": str(tmp_path),
+            "XDG_CONFIG_HOME": str(tmp_path),
+            **env,
+        }
+        done = CliRunner().invoke(cli.main, list(arguments), input=input, env=settings)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+        return done
+
+    return call

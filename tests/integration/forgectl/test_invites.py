@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from forge_shared import joining
 from tests.integration.forgectl.conftest import Forgectl
+from tests.integration.forgectl.jobs import Called
 from tests.process import ADMIN_SECRET, CollectorProcess, environment
 
 ENV = {"FORGE_TOKEN": ADMIN_SECRET}
@@ -58,6 +65,84 @@ def test_an_invite_is_revoked(forgectl: Forgectl) -> None:
     listed = json.loads(forgectl("invites", "list", "--json", **ENV).stdout)["invites"]
     assert [one["status"] for one in listed if one["id"] == made["invite"]["id"]] == ["revoked"]
     assert joining.parse(made["join_string"]).code not in json.dumps(listed)
+
+
+# Stands for the agent, and for sudo: tells what it was called with.
+TELLS = '#!/bin/sh\necho "$(basename "$0") $*" >> "$TOLD"\n'
+
+
+def publish(folder: Path, *platforms: str) -> None:
+    """Have the collector hand out an agent that tells how it is called."""
+    folder.mkdir()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        program = tarfile.TarInfo("forge-agent/forge-agent")
+        program.mode, program.size = 0o755, len(TELLS)
+        archive.addfile(program, io.BytesIO(TELLS.encode()))
+    files = []
+    for platform in platforms:
+        name = f"forge-agent-1.2.0-{platform}.tar.gz"
+        (folder / name).write_bytes(packed.getvalue())
+        sha256 = hashlib.sha256(packed.getvalue()).hexdigest()
+        files.append({"name": name, "platform": platform, "kind": "folder", "sha256": sha256})
+    manifest = {
+        "version": "1.2.0",
+        "created_at": 0,
+        "files": [{**file, "size": 9} for file in files],
+    }
+    (folder / "release.json").write_text(json.dumps(manifest))
+
+
+@pytest.fixture
+def released(collector: CollectorProcess) -> Iterator[Path]:
+    folder = collector.data / "releases"
+    publish(folder, "macos-arm64", "linux-aarch64", "linux-x86_64")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_the_line_for_linux_fetches_the_agent_and_joins(
+    forgectl: Forgectl, released: Path, tmp_path: Path
+) -> None:
+    printed = forgectl("invite", **ENV).stdout
+    join_string = printed.split()[0]
+    lines = [line.strip() for line in printed.splitlines() if line.startswith("  ( ")]
+    assert ["x86_64.tar.gz" in line for line in lines] == [True, False]
+    assert printed.index("Intel or AMD") < printed.index("ARM (64 bit)")
+    assert f"installed already:\n\n  forge-agent join --install {join_string}\n" in printed
+    (tmp_path / "sudo").write_text(f'{TELLS}exec "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+
+    def paste(line: str) -> int:
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        env = environment(PATH=path, TMPDIR=str(temporary), TOLD=str(tmp_path / "told"))
+        done = subprocess.run(["sh", "-c", line], env=env, capture_output=True, check=False)
+        return done.returncode
+
+    assert paste(lines[0]) == 0
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[-1] == f"forge-agent join --install {join_string}"
+    assert (len(told) == 1) is (os.geteuid() == 0)  # who is root already may have no sudo
+    assert list(temporary.iterdir()) == []
+    # Another file in its place is not run.
+    (released / "forge-agent-1.2.0-linux-x86_64.tar.gz").write_bytes(b"another")
+    assert paste(lines[0]) != 0
+    assert (tmp_path / "told").read_text().splitlines() == told
+
+
+@pytest.mark.parametrize(
+    "manifest", ["", "{}", "[", '{"version": "1", "created_at": 0, "files": []}']
+)
+def test_without_a_release_of_use_the_invite_is_good_all_the_same(
+    called: Called, released: Path, manifest: str
+) -> None:
+    (released / "release.json").write_text(manifest)
+    done = called("invite")
+    assert done.exit_code == 0
+    assert "There, with forge-agent:" in done.output
+    assert "curl" not in done.output
 
 
 @pytest.mark.parametrize(

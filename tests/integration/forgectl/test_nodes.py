@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
-import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -23,18 +17,18 @@ from typing import Any, Final
 import pytest
 
 from tests.integration.forgectl.conftest import Forgectl
+from tests.integration.forgectl.terminal import terminal
 from tests.process import (
     ADMIN_SECRET,
     CollectorProcess,
     environment,
     running_collector,
-    wait_for,
 )
 
 ENV: Final = {"FORGE_TOKEN": ADMIN_SECRET}
 BOOT: Final = "0190b8a4-7a5f-4c3e-9d21-5e0b6a7c8d9"
 _LEAVES_ALTERNATE_SCREEN: Final = b"\x1b[?1049l"
-_COMMAND: Final = (sys.executable, "-m", "forgectl", "nodes", "--watch")
+_WATCH: Final = ("nodes", "--watch")
 
 
 def push(collector: CollectorProcess, token: str, node_id: str, seq: int, **values: float) -> None:
@@ -104,7 +98,7 @@ def test_an_option_in_the_wrong_place_is_said(forgectl: Forgectl) -> None:
 def piped(collector: CollectorProcess, home: Path, *options: str) -> Iterator[Any]:
     """forgectl nodes --watch, read through a pipe; interrupted in the end."""
     process = subprocess.Popen(
-        [*_COMMAND, *options],
+        [sys.executable, "-m", "forgectl", *_WATCH, *options],
         env=environment(FORGE_URL=collector.url, HOME=str(home), **ENV),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -144,70 +138,10 @@ def test_watching_through_a_pipe_prints_tables(
         assert process.stdout.readline().startswith(b"attic")
 
 
-class Terminal:
-    """A program on a terminal of its own, and all that it wrote there."""
-
-    def __init__(self, url: str, home: Path, *, columns: int = 100, lines: int = 12) -> None:
-        self._end, program_end = pty.openpty()
-        fcntl.ioctl(program_end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.process = subprocess.Popen(
-            _COMMAND,
-            env=environment(FORGE_URL=url, HOME=str(home), TERM="xterm", **ENV),
-            stdin=program_end,
-            stdout=program_end,
-            stderr=program_end,
-            start_new_session=True,
-        )
-        os.close(program_end)
-        self.written = b""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                part = os.read(self._end, 65_536)
-            except OSError:  # the program ended
-                return
-            if not part:
-                return
-            self.written += part
-
-    def shows(self, pattern: str) -> bool:
-        """Tell whether what was drawn last shows this."""
-        frame = self.written.rpartition(b"\x1b[H")[2].decode(errors="replace")
-        return re.search(pattern, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", frame)) is not None
-
-    def wait_for(self, pattern: str) -> None:
-        wait_for(lambda: self.shows(pattern) or None, f"{pattern!r} on the terminal")
-
-    def interrupt(self) -> int:
-        """Press Ctrl-C, and return the exit code."""
-        self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(20)
-        self._reader.join(5)
-        return code
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(20)
-        os.close(self._end)
-
-
-@contextmanager
-def terminal(url: str, home: Path, **size: int) -> Iterator[Terminal]:
-    shown = Terminal(url, home, **size)
-    try:
-        yield shown
-    finally:
-        shown.close()
-
-
 def test_watching_on_a_terminal_follows_the_fleet_and_leaves_it_as_it_was(
     collector: CollectorProcess, fleet: dict[str, str], tmp_path: Path
 ) -> None:
-    with terminal(collector.url, tmp_path) as shown:
+    with terminal(collector.url, tmp_path, *_WATCH) as shown:
         shown.wait_for(r"attic +online")
         shown.wait_for(r"2 nodes: 2 online")
         push(collector, fleet["nas-2"], "nas-2", 2, cpu_pct=88.8)
@@ -230,7 +164,7 @@ def test_watching_outlives_the_collector(tmp_path: Path) -> None:
     with running_collector(tmp_path / "data", *port) as collector:
         token = collector.mint(node_id="nas-2")
         push(collector, token, "nas-2", 0, cpu_pct=1)
-        with terminal(collector.url, tmp_path) as shown:
+        with terminal(collector.url, tmp_path, *_WATCH) as shown:
             shown.wait_for(r"nas-2 +online")
             collector.stop()
             shown.wait_for(r"ended the stream|broke off|No collector answers")
@@ -243,7 +177,7 @@ def test_watching_outlives_the_collector(tmp_path: Path) -> None:
 
 
 def test_watching_nothing_ends_with_one_sentence(tmp_path: Path) -> None:
-    with terminal("http://127.0.0.1:9", tmp_path) as shown:
+    with terminal("http://127.0.0.1:9", tmp_path, *_WATCH) as shown:
         assert shown.process.wait(20) == 1
         shown._reader.join(5)
         after = shown.written.rpartition(_LEAVES_ALTERNATE_SCREEN)[2]

@@ -19,3 +19,8 @@ def test_a_duration_is_a_number_and_a_unit(text: str, seconds: int) -> None:
 def test_anything_else_is_refused_with_what_it_should_be(text: str) -> None:
     with pytest.raises(ValueError, match="30m, 1h, 7d"):
         durations.read_s(text)
+
+
+@pytest.mark.parametrize("text", ["1s", "90s", "5m", "36h", "2d", "1w"])
+def test_told_as_it_would_be_typed(text: str) -> None:
+    assert durations.told(durations.read_s(text)) == text

@@ -113,6 +113,13 @@ def test_what_else_there_is_to_know_stands_in_a_column_of_its_own() -> None:
     assert "NOTE" not in drawn(of(card("a")), 200)[0]
 
 
+def test_running_jobs_have_a_column_while_there_are_any() -> None:
+    header, *rows = drawn(of(card("a", jobs=3), card("b")), 200)
+    assert "JOBS" in header.split()
+    assert [row.split()[-3:] for row in rows] == [["3", "Debian", "12"], ["ago", "Debian", "12"]]
+    assert "JOBS" not in drawn(of(card("a")), 200)[0]
+
+
 def test_strangers_strings_cannot_steer_the_terminal() -> None:
     shown = of(card("a", facts=named("\x1b[2Jx\u202ey\n", os="\x07evil\x9b")))
     text = "\n".join(drawn(shown, 200))

@@ -47,3 +47,11 @@ def test_iso_is_utc_to_the_millisecond() -> None:
     assert moments.iso(NOW) == "2027-01-15T08:00:00.000Z"
     assert moments.iso(NOW + 7) == "2027-01-15T08:00:00.007Z"
     assert moments.read(moments.iso(NOW + 7), 0) == NOW + 7
+
+
+def test_what_is_to_come_is_counted_forwards() -> None:
+    assert moments.read_ahead("6h", NOW) == NOW + 6 * 3_600_000
+    assert moments.read_ahead("1795258874901", NOW) == 1_795_258_874_901
+    assert moments.read_ahead("2027-01-15T08:00:00Z", 0) == NOW
+    with pytest.raises(ValueError, match="none of these: in how long"):
+        moments.read_ahead("soon", NOW)

@@ -1,0 +1,1 @@
+"""The commands of forgectl, a module for each group of them."""

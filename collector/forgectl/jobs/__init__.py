@@ -1,0 +1,1 @@
+"""Jobs: what is sent, what is shown, and what is waited for."""

@@ -1,0 +1,100 @@
+"""What a job is to work on: read, and made JSON where it is a plan in a format of the field."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from forge_shared.job_messages import MAX_FILE_BYTES
+from forge_shared.plans.model import MalformedPlanError, plan_to_json
+from forge_shared.plans.text import plan_from_text
+from forgectl import figures
+from forgectl.client import ClientError
+
+STDIN: Final = "-"
+
+_NOTHING: Final = b"null"
+_PLANNER: Final = "prodplan"
+_BOM: Final = b"\xef\xbb\xbf"
+_BEGINS_JSON: Final = (b"{", b"[", b'"')
+_BYTE = re.compile(r" \(byte (?P<at>[0-9]+)\)$")
+
+
+def read(job_type: str, source: str | None) -> bytes:
+    """Return the payload in a file, or of the standard input, as JSON; None: there is none.
+
+    Raises ClientError, which says in which line what is wrong.
+    """
+    if source is None:
+        return _NOTHING
+    body = _bytes_of(source).removeprefix(_BOM)
+    if len(body) > MAX_FILE_BYTES:
+        raise ClientError(
+            f"{_called(source)} is too large: a payload has {figures.size(MAX_FILE_BYTES)} at most."
+        )
+    fault = _json_fault(body)
+    if fault is None:
+        return body
+    text = body.strip()
+    if job_type == _PLANNER and text and not text.startswith(_BEGINS_JSON):
+        return _plan(body, source)
+    raise ClientError(f"{_called(source)} is no JSON: {fault}. {_wanted(job_type)}")
+
+
+def _wanted(job_type: str) -> str:
+    if job_type == _PLANNER:
+        return "A plan is JSON, or a JSPLIB, FJSPLIB or PSPLIB file."
+    return (
+        f"Write the payload as JSON, in the form that {job_type} takes; only {_PLANNER} takes "
+        "other files too."
+    )
+
+
+def _plan(body: bytes, source: str) -> bytes:
+    try:
+        plan = plan_from_text(body.decode("utf-8", errors="replace"))
+    except MalformedPlanError as error:
+        raise ClientError(
+            f"{_called(source)} is neither JSON nor a plan that can be read: {error}."
+        ) from None
+    return json.dumps(plan_to_json(plan), separators=(",", ":")).encode()
+
+
+def _bytes_of(source: str) -> bytes:
+    try:
+        if source == STDIN:
+            return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        with Path(source).open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ClientError(f"{source} cannot be read: {error.strerror}.") from None
+
+
+def _called(source: str) -> str:
+    return "What came on the standard input" if source == STDIN else source
+
+
+def _json_fault(body: bytes) -> str | None:
+    """Return what is wrong with it as JSON, and where; None: nothing."""
+    try:
+        body.decode()
+        msgspec.json.format(body, indent=-1)  # looks at all of it, and makes no objects
+    except UnicodeDecodeError as error:
+        return f"{_place(body, error.start)}: it is not UTF-8"
+    except (msgspec.DecodeError, RecursionError) as error:
+        told = str(error).removeprefix("JSON is malformed: ")
+        if (match := _BYTE.search(told)) is None:
+            return "it is empty" if not body.strip() else "it ends too soon"
+        return f"{_place(body, int(match['at']))}: {told[: match.start()]}"
+    return None
+
+
+def _place(body: bytes, at: int) -> str:
+    line = body.count(b"\n", 0, at) + 1
+    column = at - body.rfind(b"\n", 0, at)
+    return f"line {line}, column {column}"
