@@ -28,6 +28,7 @@ from forge_shared.messages import HumanRole
 
 _log = structlog.get_logger()
 _DESCRIPTORS_WANTED: Final = 65_536
+_YOUNG_OBJECTS: Final = 10_000  # that the collector of garbage lets come before it looks
 _STOP_SIGNALS: Final = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
@@ -287,6 +288,9 @@ async def _serve(settings: Settings) -> None:
     await collector.start()
     # What is there now stays: a full garbage collection, which holds everybody up, passes it by.
     gc.freeze()
+    # Requests leave little for it to find: each look at the newest objects is mostly wasted
+    # (measured: docs/performance.md).
+    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
     with config.address_told(settings.data, collector.own_url):
         _log.info("listening", url=collector.url, port=collector.port, data=str(settings.data))
         if sys.stdout.isatty():

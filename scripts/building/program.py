@@ -23,6 +23,8 @@ _START_TIMEOUT_S: Final = 60
 _LAST_LINES: Final = 30
 _EARLIEST: Final = 315_532_800  # 1980: the first moment that a zip archive can tell
 _RELEASE_KEYS: Final = "release-keys.txt"
+# What comes with every agent: a plugin to try things out, and what helps authors.
+_PLUGINS: Final = ("echo", "python")
 _GLIBC: Final = re.compile(rb"GLIBC_2\.(\d+)")
 
 
@@ -74,7 +76,17 @@ def build(work: Path, release_keys: Path | None) -> Built:
     single = releases.file_name(__version__, platform_name(), releases.FILE)
     keys = [] if release_keys is None else ["--release-keys", str(_renamed(release_keys, work))]
     run_pyinstaller(SPEC, work, "--", "--single", single.removesuffix(SUFFIX), *keys)
-    return Built(work / "dist" / single, work / "dist" / releases.PROGRAM)
+    folder = work / "dist" / releases.PROGRAM
+    _add_plugins(folder)
+    return Built(work / "dist" / single, folder)
+
+
+def _add_plugins(folder: Path) -> None:
+    """Put the plugins beside the program, where it looks for them."""
+    for name in _PLUGINS:
+        source = ROOT / "agent" / "plugins" / name
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, folder / "plugins" / name, ignore=unwanted)
 
 
 def run_pyinstaller(spec: Path, work: Path, *given: str) -> None:

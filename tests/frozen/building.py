@@ -21,7 +21,7 @@ _BUILD_TIMEOUT_S: Final = 300.0
 _LOOK_EVERY_S: Final = 0.2
 _MADE_OF: Final = (
     *("agent/forge_agent", "shared/forge_shared", "packaging", "scripts/building"),
-    "scripts/releasing",
+    *("agent/plugins/echo", "agent/plugins/python", "scripts/releasing"),
     "requirements-dev.lock",
 )
 

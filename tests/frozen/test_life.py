@@ -16,6 +16,7 @@ import trustme
 from tests.frozen.building import Frozen
 from tests.frozen.running import Agent, ended, running
 from tests.integration.agent.fake_collector import FakeCollector
+from tests.integration.work.working import ALLOWED
 from tests.process import CollectorProcess, running_collector, wait_for
 
 # Two seconds are what it takes on a machine that does nothing else.
@@ -109,6 +110,23 @@ def test_it_checks_the_collectors_certificate(frozen: Frozen, tmp_path: Path) ->
         assert len(collector.pushes) == pushed
     finally:
         collector.die()
+
+
+def test_it_does_a_job_of_the_plugin_that_comes_with_it(frozen: Frozen, tmp_path: Path) -> None:
+    with running_collector(tmp_path / "data") as collector, collector.client() as admin:
+        config = joined(frozen.folder, collector, tmp_path)
+        (tmp_path / "state").mkdir()
+        # macOS has nothing to confine it with.
+        allowed = {**ALLOWED, "trust_plugins": True}
+        (tmp_path / "state" / "work.json").write_text(json.dumps(allowed))
+        reply = admin.send("POST", "/api/jobs", {"type": "echo", "payload": {"text": "ü"}})
+        assert reply.status == 201, reply
+        path = f"/api/jobs/{reply.json()['id']}"
+        python = str(Path(sys.executable).parent)
+        with running(frozen.folder, tmp_path, "--config", str(config), PATH=python):
+            wait_for(lambda: admin.get(path)["status"] in {"succeeded", "failed"}, "the job's end")
+        job = admin.get(path)
+        assert (job["status"], job["result"]["echo"]) == ("succeeded", {"text": "ü"}), job
 
 
 def joined(program: Path, collector: CollectorProcess, folder: Path) -> Path:

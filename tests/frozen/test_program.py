@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PyInstaller.archive.readers import CArchiveReader  # type: ignore[import-untyped]
@@ -60,6 +63,22 @@ def test_a_command_that_cannot_work_says_so(
     assert (said.stdout + said.stderr).strip()
 
 
+def test_echo_comes_with_the_folder_and_wants_a_python(frozen: Frozen, tmp_path: Path) -> None:
+    def echo(path: Path) -> dict[str, Any]:
+        state = ("--state-dir", str(tmp_path))
+        said = ended(frozen.folder, "plugins", "list", "--json", *state, PATH=str(path))
+        assert said.returncode == 0, said.stderr
+        told = json.loads(said.stdout)
+        assert told["problems"] == []
+        plugins = {plugin["name"]: plugin for plugin in told["plugins"]}
+        assert Path(plugins["echo"]["folder"]) == frozen.folder.resolve().parent / "plugins/echo"
+        found: dict[str, Any] = plugins["echo"]
+        return found
+
+    assert echo(Path(sys.executable).parent)["unavailable"] is None
+    assert "there is no python3" in echo(tmp_path)["unavailable"]
+
+
 def test_a_single_file_is_not_installed(frozen: Frozen, tmp_path: Path) -> None:
     said = ended(frozen.single, "install", "--user", HOME=str(tmp_path))
     assert said.returncode == 1
@@ -81,3 +100,4 @@ def test_checksums_and_archive(frozen: Frozen, tmp_path: Path) -> None:
     shutil.unpack_archive(archive, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["forge-agent"]
     assert ended(tmp_path / "forge-agent" / frozen.folder.name, "--version").returncode == 0
+    assert (tmp_path / "forge-agent" / "plugins" / "python" / "forge_plugin.py").is_file()

@@ -41,6 +41,7 @@ class Heartbeats:
         self._retry = Retry()
         self._stopping = False
         self._renew = False
+        self._wait_s = WAIT_S
         self.registered = False  # the collector knows what we can do
         self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
 
@@ -86,6 +87,7 @@ class Heartbeats:
         reply = line.post(self._path, message, timeout_s=wait_s + timeout_s)
         heard = _Reply(reply)
         self._holding.told(state)
+        self._wait_s = max(1, min(WAIT_S, heard.interval_s))
         sent = {held.job_id: held for held, _ in leases}
         for job_id in heard.renewed:
             if job_id in sent:
@@ -118,7 +120,7 @@ class Heartbeats:
             self.beat(
                 self._line,
                 [(one, {}) for one in held],
-                wait_s=0 if at_once else WAIT_S,
+                wait_s=0 if at_once else self._wait_s,
                 plugins=not self.registered,
             )
         except (UnansweredError, RefusedError) as error:
@@ -161,5 +163,6 @@ class _Reply:
             self.lost = [str(one) for one in reply["lost"]]
             self.cancel = [str(one) for one in reply["cancel"]]
             self.lease_ttl_s = float(reply["lease_ttl_s"])
-        except (KeyError, TypeError, ValueError):
+            self.interval_s = int(reply.get("interval_s", WAIT_S))
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise UnansweredError("the answer is not a collector's") from None

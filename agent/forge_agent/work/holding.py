@@ -51,7 +51,8 @@ class Held(Protocol):
 
 
 class State(NamedTuple):
-    """Whether the worker takes jobs: ``ready``, ``paused``, ``draining``; and why not."""
+    """Whether the worker takes jobs: ``ready``, ``paused``, ``draining``; and why not, or
+    which plugins are here in vain."""
 
     name: str
     reason: str = ""

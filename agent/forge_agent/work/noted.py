@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Any, Final, NamedTuple, get_origin, get_type_hints
 
 from forge_agent import lock
 from forge_agent.standing import StatusFile
@@ -76,7 +76,7 @@ def read(state_dir: Path) -> Note | None:
     if not isinstance(found, dict):
         return None
     values: dict[str, Any] = {name: found.get(name) for name in Note._fields}
-    kinds = {**get_type_hints(Note), "plugins": list, "unavailable": dict, "slots": dict, "jobs": list}
+    kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(Note).items()}
     if any(not isinstance(values[name], kinds[name]) for name in values):
         return None
     jobs = [job for job in values["jobs"] if isinstance(job, dict)]

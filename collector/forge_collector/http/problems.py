@@ -137,8 +137,11 @@ async def middleware(
         return _of_http(error, request).response()
     except DatabaseError as error:
         return _of_database(error).response()
-    except (asyncio.CancelledError, ConnectionResetError):
+    except asyncio.CancelledError:
         raise
+    except ConnectionResetError:
+        # Whoever asked has left. Let through, it would be logged with a traceback as a fault.
+        return web.Response(status=400)
     except Exception:  # noqa: BLE001  the outermost edge: a fault of ours must not show its insides
         _log.exception("request failed", method=request.method, path=request.path)
         return ProblemError(

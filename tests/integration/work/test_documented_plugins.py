@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,26 @@ def test_every_field_of_the_manifest_is_told() -> None:
     limits = {f"limits.{field}" for field in plugins.Limits._fields}
     needs = {f"needs.{field}" for field in plugins.Needs._fields}
     assert fields == plain | limits | needs
+
+
+def test_the_commands_tell_what_cannot_run_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = 'modules = ["no_such_one"]\ninstall = "pip install such"\n'
+    jobs.make_plugin(tmp_path / "needy", "", needs)
+    monkeypatch.setenv("FORGE_PLUGINS", str(tmp_path))
+    state = ["--state-dir", str(tmp_path / "state")]
+    reason = f"{sys.executable} has no no_such_one: pip install such"
+    assert cli.main(["plugins", "list", *state]) == 0
+    assert f"    cannot run: {reason}\n" in capsys.readouterr().out
+    assert cli.main(["plugins", "list", "--json", *state]) == 0
+    [plugin] = json.loads(capsys.readouterr().out)["plugins"]
+    assert plugin["unavailable"] == reason
+    # There is nothing wrong with it; but who asks about it alone wants to use it.
+    assert cli.main(["plugins", "check", *state]) == 0
+    assert f"tried 1.0 cannot run: {reason}" in capsys.readouterr().out
+    assert cli.main(["plugins", "check", str(tmp_path / "needy")]) == 1
+    assert reason in capsys.readouterr().err
 
 
 def test_every_option_is_told(capsys: pytest.CaptureFixture[str]) -> None:

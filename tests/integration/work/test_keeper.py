@@ -52,6 +52,19 @@ fork(stay)
 os.waitpid(fork(lambda: fork(daemon)), 0)
 """
 STAYS = STUBBORN + "stay()\n"
+# One that has nothing in its environment by which it could be found, deaf as the others.
+HIDES = (
+    """
+import os, signal, subprocess, sys
+code = (
+    "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    " os.write(1, b'%d\\\\n' % os.getpid()); time.sleep(60)"
+)
+subprocess.Popen([sys.executable, "-c", code], env={}, start_new_session=True)
+"""
+    + STUBBORN
+    + "stay()\n"
+)
 LEAVES = STUBBORN + "time.sleep(0.3)\nos.write(1, b'%d\\n' % os.getpid())\n"
 
 
@@ -144,8 +157,8 @@ def test_the_job_ends_with_the_worker_however_that_ends(way: str, tmp_path: Path
 
 def test_the_job_ends_with_its_keeper(way: str, tmp_path: Path) -> None:
     """As when memory is short, and the kernel chooses it."""
-    with jobs.started(jobs.make_plugin(tmp_path / "tried", STAYS), tmp_path) as job:
-        pids = lines_of(job, 4)
+    with jobs.started(jobs.make_plugin(tmp_path / "tried", HIDES), tmp_path) as job:
+        pids = lines_of(job, 5)
         os.kill(job.pid, signal.SIGKILL)
         ending = job.wait(10)
         assert ending is not None

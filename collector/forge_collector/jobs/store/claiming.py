@@ -107,9 +107,9 @@ def claim(tx: Tx, wanted: Claim, limits: Limits, at: Moment, draw: Draw) -> Clai
     A claim_id that was asked before gets the leases of then, as far as they are live.
     """
     request, node_id = wanted.request, wanted.machine.node_id
-    workers.meet_claiming(tx, request, node_id, at)
+    is_repeat = workers.meet_claiming(tx, request, node_id, at)
     settled, refused, changes = settling.settle_all(tx, request.results, node_id, at, draw)
-    jobs = _again(tx, request, at)
+    jobs = _again(tx, request, at) if is_repeat else None
     if jobs is None:
         taken = _take(tx, wanted, limits, at)
         jobs = [one.job for one in taken]

@@ -44,16 +44,22 @@ def node_of(tx: Tx, worker_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def meet_claiming(tx: Tx, request: ClaimRequest, node_id: str, at: Moment) -> None:
-    """Note that a worker claims; raises RefusedError when it is another machine's."""
+def meet_claiming(tx: Tx, request: ClaimRequest, node_id: str, at: Moment) -> bool:
+    """Note that a worker claims, and tell whether it may have asked this before; raises
+    RefusedError when it is another machine's."""
     row = tx.execute(
-        "SELECT node_id, types, heard_ms FROM job_workers WHERE id = :id",
-        {"id": request.worker_id},
+        """
+        SELECT node_id, types, heard_ms, EXISTS (
+            SELECT 1 FROM job_attempts WHERE claim_id = :claim_id AND worker_id = job_workers.id
+        )
+        FROM job_workers WHERE id = :id
+        """,
+        {"id": request.worker_id, "claim_id": request.claim_id},
     ).fetchone()
     types = " ".join(request.types)
     if row is None:
         _add(tx, request.worker_id, node_id, types, at)
-        return
+        return request.claim_id is not None
     if row[0] != node_id:
         raise rules.foreign_worker(request.worker_id)
     if row[1] != types or row[2] <= at.lease_ms - _SEEN_EVERY_MS:
@@ -69,6 +75,7 @@ def meet_claiming(tx: Tx, request: ClaimRequest, node_id: str, at: Moment) -> No
                 "id": request.worker_id,
             },
         )
+    return bool(row[3])
 
 
 def meet_beating(tx: Tx, worker_id: str, beat: Heartbeat, node_id: str, at: Moment) -> None:

@@ -16,6 +16,8 @@ title = "A good one"
 resource_class = "cpu"
 command = ["{python}", "main.py", "--fast"]
 verify = ["sh", "verify.sh"]
+modules = ["numpy"]
+install = "pip install numpy"
 payload_schema = "payload.schema.json"
 attempts = 5
 backoff_s = 0
@@ -51,6 +53,8 @@ def test_a_manifest_is_read(tmp_path: Path) -> None:
         resource_class="cpu",
         command=("{python}", "main.py", "--fast"),
         verify=("sh", "verify.sh"),
+        modules=("numpy",),
+        install="pip install numpy",
         payload_schema={"type": "object"},
         attempts=5,
         backoff_s=0,
@@ -80,6 +84,8 @@ def test_what_is_left_out_is_usual(tmp_path: Path) -> None:
         ('["{python}", "main.py", "--fast"]', "[]", "command is missing."),
         ("main.py", "other.py", "command: there is no file 'other.py' in the folder."),
         ('["sh", "verify.sh"]', '["./verify"]', "verify: there is no file './verify'"),
+        ('["numpy"]', '["numpy.linalg"]', "modules holds 'numpy.linalg': name what an import"),
+        ('["numpy"]', '"numpy"', "modules must be a list of words"),
         ('"payload.schema.json"', '"no.json"', "payload_schema no.json cannot be read"),
         ('"payload.schema.json"', '"main.py"', "payload_schema main.py is no JSON of use"),
         ("attempts = 5", "attempts = 0", "attempts must be a whole number from 1 to 20."),
