@@ -12,6 +12,7 @@ import {
   readSessions,
   readTokens,
   readWhoami,
+  type FieldError,
   type HumanRole,
   type Invite,
   type InviteRequest,
@@ -36,11 +37,14 @@ export class ApiError extends Error {
   readonly code: string;
   /** 0: no answer came at all. */
   readonly status: number;
+  /** What is wrong with which part of what was sent. */
+  readonly errors: readonly FieldError[];
 
-  constructor(code: string, status: number, detail: string) {
+  constructor(code: string, status: number, detail: string, errors: readonly FieldError[] = []) {
     super(detail);
     this.code = code;
     this.status = status;
+    this.errors = errors;
   }
 }
 
@@ -53,18 +57,33 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
-async function call(method: string, path: string, body?: object): Promise<Response> {
+export function call(method: string, path: string, body?: object): Promise<Response> {
+  return send(method, path, {
+    headers: body ? { "content-type": "application/json" } : {},
+    body: body ? JSON.stringify(body) : null,
+  });
+}
+
+export interface Sending {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: BodyInit | null;
+  readonly timeoutMs?: number;
+}
+
+/** The same with a body that is written already. */
+export async function send(
+  method: string,
+  path: string,
+  { headers, body, timeoutMs = TIMEOUT_MS }: Sending,
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
-      headers: {
-        accept: "application/json",
-        ...(body && { "content-type": "application/json" }),
-      },
-      ...(body && { body: JSON.stringify(body) }),
+      headers: { accept: "application/json", ...headers },
+      body,
       cache: "no-store",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch {
     throw new ApiError(
@@ -82,14 +101,14 @@ async function call(method: string, path: string, body?: object): Promise<Respon
 async function failure(response: Response): Promise<ApiError> {
   const { status } = response;
   try {
-    const { code, detail } = parse(readProblem, await response.text());
-    return new ApiError(code, status, detail);
+    const { code, detail, errors } = parse(readProblem, await response.text());
+    return new ApiError(code, status, detail, errors);
   } catch {
     return new ApiError("unexpected", status, `The collector answered with status ${status}.`);
   }
 }
 
-async function read<T>(reader: Reader<T>, answer: Promise<Response>): Promise<T> {
+export async function read<T>(reader: Reader<T>, answer: Promise<Response>): Promise<T> {
   const response = await answer;
   try {
     return parse(reader, await response.text());

@@ -4,15 +4,16 @@ import { effect } from "@preact/signals";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { stopClock } from "./clock";
 import { useKeys } from "./keys";
-import { goToFleet, route } from "./location";
-import type { Route } from "./route";
-import { isAdmin, resume, session } from "./session";
-import { connection } from "./stream/client";
+import { goToFleet, goToJobs, replace, route } from "./location";
+import { JOBS, parseRoute, type Route } from "./route";
+import { isAdmin, resume, seesJobsAlone, session } from "./session";
+import { connection, lineState } from "./stream/client";
 import { toggleTheme } from "./theme";
 import { AccessView } from "./views/access/access";
 import { AddMachine } from "./views/add-machine/add-machine";
 import { FleetView } from "./views/fleet/fleet";
 import { Help } from "./views/help";
+import { LateJob, LateJobs, prepareJobs } from "./views/jobs/late-jobs";
 import { HomeView } from "./views/node/home";
 import { prepareDashboard } from "./views/node/late-dashboard";
 import { NodeView } from "./views/node/node";
@@ -54,6 +55,7 @@ function Inside({ where }: { readonly where: Route }) {
     (key: string) => {
       if (key === "?") setOverlay("help");
       else if (key === "t") toggleTheme();
+      else if (key === "Escape" && where.page === "job") goToJobs();
       else if (key === "Escape" && where.page !== "fleet") goToFleet();
       else return false;
       return true;
@@ -62,8 +64,11 @@ function Inside({ where }: { readonly where: Route }) {
   );
   useKeys(onKey);
   useEffect(() => {
-    // Once there is nothing else to do: a machine that is opened is then drawn at once.
-    const timer = setTimeout(prepareDashboard, IDLE_AFTER_MS);
+    // Once there is nothing else to do: what is opened then is drawn at once.
+    const timer = setTimeout(() => {
+      prepareJobs();
+      if (!seesJobsAlone.peek()) prepareDashboard();
+    }, IDLE_AFTER_MS);
     return () => {
       clearTimeout(timer);
     };
@@ -77,7 +82,7 @@ function Inside({ where }: { readonly where: Route }) {
   const add = () => {
     setOverlay("add");
   };
-  const { state } = connection.value;
+  const state = lineState.value;
   return (
     <div class={`app is-${state}`} data-connection={state}>
       <a class="skip" href="#main" onClick={skip}>
@@ -101,11 +106,18 @@ function Inside({ where }: { readonly where: Route }) {
 }
 
 function View({ where, onAdd }: { readonly where: Route; readonly onAdd: () => void }) {
+  if (seesJobsAlone.value && where.page !== "jobs" && where.page !== "job") {
+    return <OnlyJobs where={where} />;
+  }
   switch (where.page) {
     case "home":
       return <HomeView params={where.params} />;
     case "node":
       return <NodeView key={where.id} id={where.id} params={where.params} />;
+    case "jobs":
+      return <LateJobs params={where.params} />;
+    case "job":
+      return <LateJob key={where.id} id={where.id} />;
     case "access":
       return isAdmin.value ? <AccessView /> : <Nowhere what="Only an admin can manage access." />;
     case "fleet":
@@ -114,6 +126,24 @@ function View({ where, onAdd }: { readonly where: Route; readonly onAdd: () => v
     case "unknown":
       return <Nowhere what="There is nothing at this address." />;
   }
+}
+
+/** For a submitter: the fleet, where one is led by default, makes way for the jobs. */
+function OnlyJobs({ where }: { readonly where: Route }) {
+  const isDefault = where.page === "home" || where.page === "fleet";
+  useEffect(() => {
+    if (isDefault) replace(parseRoute(JOBS));
+  }, [isDefault]);
+  if (isDefault) return null;
+  return (
+    <section class="empty">
+      <h1>This sign-in sees its own jobs alone</h1>
+      <p>Machines and access are for viewers and admins. Sign in with a link of theirs to see more.</p>
+      <a class="button" href={JOBS}>
+        Go to the jobs
+      </a>
+    </section>
+  );
 }
 
 function Nowhere({ what }: { readonly what: string }) {

@@ -10,6 +10,8 @@ export const route = signal<Route>(parseRoute(location.hash));
 /** The fleet page's address as it was last seen, so that going back keeps its filters. */
 let lastFleet: Extract<Route, { page: "fleet" }> = { page: "fleet", params: new URLSearchParams() };
 
+let lastJobs: Extract<Route, { page: "jobs" }> = { page: "jobs", params: new URLSearchParams() };
+
 addEventListener("hashchange", () => {
   follow();
 });
@@ -17,6 +19,7 @@ addEventListener("hashchange", () => {
 function follow(): void {
   route.value = parseRoute(location.hash);
   if (route.value.page === "fleet") lastFleet = route.value;
+  if (route.value.page === "jobs") lastJobs = route.value;
 }
 follow();
 
@@ -26,6 +29,11 @@ export function go(to: Route): void {
 
 export function goToFleet(): void {
   go(lastFleet);
+}
+
+/** Back to the jobs as they were last filtered. */
+export function goToJobs(): void {
+  go(lastJobs);
 }
 
 /** What the fleet's view was, or is, sorted and filtered by. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatRoute, nodeAddress, parseRoute } from "./route";
+import { formatRoute, jobsOfNode, nodeAddress, parseRoute } from "./route";
 
 describe("addresses", () => {
   it.each(["#/fleet", "#/fleet/", "#/fleet?q=x"])("%s leads to the fleet", (hash) => {
@@ -19,7 +19,7 @@ describe("addresses", () => {
     expect(parseRoute("#/access")).toEqual({ page: "access" });
   });
 
-  it.each(["#/jobs", "#/node/", "#/node/a/b", "#/login/"])("does not know %s", (hash) => {
+  it.each(["#/job", "#/job/a/b", "#/node/", "#/node/a/b", "#/login/"])("does not know %s", (hash) => {
     expect(parseRoute(hash).page).toBe("unknown");
   });
 
@@ -29,9 +29,10 @@ describe("addresses", () => {
 
   it("writes what it reads", () => {
     const addresses = ["#/", "#/?range=1h", "#/fleet", "#/fleet?sort=cpu", "#/node/a%20b"];
-    for (const hash of [...addresses, "#/node/a?from=1&to=2", "#/access", "#/login/X"]) {
+    for (const hash of [...addresses, "#/node/a?from=1&to=2", "#/access", "#/login/X", "#/jobs?q=a", "#/job/a"]) {
       expect(formatRoute(parseRoute(hash))).toBe(hash);
     }
     expect(nodeAddress("nas-2")).toBe("#/node/nas-2");
+    expect(jobsOfNode("nas-2")).toBe("#/jobs?node=nas-2");
   });
 });

@@ -1,10 +1,15 @@
-/** The page's addresses, all of them in the hash: #/, #/fleet?…, #/node/:id?…, #/access, #/login/:code. */
+/**
+ * The page's addresses, all of them in the hash: #/, #/fleet?…, #/node/:id?…, #/jobs?…, #/job/:id,
+ * #/access, #/login/:code.
+ */
 
 export type Route =
   | { readonly page: "fleet"; readonly params: URLSearchParams }
   | { readonly page: "node"; readonly id: string; readonly params: URLSearchParams }
   /** The collector's own machine, or the fleet where it has none. */
   | { readonly page: "home"; readonly params: URLSearchParams }
+  | { readonly page: "jobs"; readonly params: URLSearchParams }
+  | { readonly page: "job"; readonly id: string }
   | { readonly page: "access" }
   | { readonly page: "login"; readonly code: string }
   | { readonly page: "unknown"; readonly path: string };
@@ -19,6 +24,8 @@ export function parseRoute(hash: string): Route {
     if (page === "" && argument === "") return { page: "home", params };
     if (page === "fleet" && argument === "") return { page: "fleet", params };
     if (page === "node" && argument) return { page: "node", id: argument, params };
+    if (page === "jobs" && argument === "") return { page: "jobs", params };
+    if (page === "job" && argument) return { page: "job", id: argument };
     if (page === "access" && argument === "") return { page: "access" };
     if (page === "login" && argument) return { page: "login", code: argument };
   }
@@ -33,6 +40,10 @@ export function formatRoute(route: Route): string {
       return withQuery("#/fleet", route.params);
     case "node":
       return withQuery(`#/node/${encodeURIComponent(route.id)}`, route.params);
+    case "jobs":
+      return withQuery("#/jobs", route.params);
+    case "job":
+      return jobAddress(route.id);
     case "access":
       return "#/access";
     case "login":
@@ -44,10 +55,20 @@ export function formatRoute(route: Route): string {
 
 export const HOME = "#/";
 export const FLEET = "#/fleet";
+export const JOBS = "#/jobs";
 export const ACCESS = "#/access";
 
 export function nodeAddress(id: string): string {
   return formatRoute({ page: "node", id, params: new URLSearchParams() });
+}
+
+export function jobAddress(id: string): string {
+  return `#/job/${encodeURIComponent(id)}`;
+}
+
+/** The jobs that a machine works on, or did last. */
+export function jobsOfNode(id: string): string {
+  return withQuery("#/jobs", new URLSearchParams({ node: id }));
 }
 
 function withQuery(path: string, params: URLSearchParams): string {

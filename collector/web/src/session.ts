@@ -18,6 +18,14 @@ export const isAdmin = computed(
   () => session.value.state === "in" && session.value.who.role === "admin",
 );
 
+/** A submitter has its own jobs to see, and nothing else. */
+export const seesJobsAlone = computed(
+  () => session.value.state === "in" && session.value.who.role === "submitter",
+);
+
+/** Who may submit jobs, end them and try them again; a submitter sees none but its own. */
+export const mayChangeJobs = computed(() => isAdmin.value || seesJobsAlone.value);
+
 /** The machine that the collector runs on, where it has an agent. */
 export const localNodeId = computed(() =>
   session.value.state === "in" ? session.value.who.local_node_id : null,
@@ -51,5 +59,6 @@ api.whenSignedOut(() => {
 effect(() => {
   const { state } = connection.value;
   if (state === "signed-out" && session.peek().state === "in") session.value = { state: "out" };
-  if (state === "live" && session.peek().state === "out") void resume();
+  const isIn = state === "live" || state === "forbidden";
+  if (isIn && session.peek().state === "out") void resume();
 });

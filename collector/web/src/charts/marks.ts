@@ -29,7 +29,7 @@ export function shadeSilences(chart: uPlot, { silences }: Marks, palette: Palett
   ctx.restore();
 }
 
-function hatching(ctx: CanvasRenderingContext2D, palette: Palette): CanvasPattern | null {
+export function hatching(ctx: CanvasRenderingContext2D, palette: Palette): CanvasPattern | null {
   const size = 8 * devicePixelRatio;
   const tile = document.createElement("canvas");
   tile.width = tile.height = size;

@@ -22,6 +22,11 @@ const TIME_AXIS_PX = 22;
 /** What is particular to one kind of chart. */
 export interface PlotKind {
   readonly height: number;
+  /** How places on the horizontal axis are told, where they are no moments. */
+  readonly x?: {
+    readonly ticks: (ticks: readonly number[], step: number) => string[];
+    readonly moment: (at: number) => string;
+  };
   readonly series: (palette: Palette) => uPlot.Series[];
   readonly bands?: (palette: Palette) => uPlot.Band[];
   readonly y: uPlot.Scale;
@@ -121,7 +126,7 @@ function optionsOf(element: HTMLElement, latest: Latest): uPlot.Options {
     axes: [
       {
         ...axis,
-        values: (_chart, ticks, _axis, _space, step) => tickWords(ticks, step),
+        values: (_chart, ticks, _axis, _space, step) => (kind.x?.ticks ?? tickWords)(ticks, step),
         size: TIME_AXIS_PX,
         space: 76,
         gap: 4,
@@ -191,7 +196,7 @@ function pointing(latest: Latest): uPlot.Plugin {
         bubble.hidden = left < 0;
         if (left < 0) return;
         const at = chart.posToVal(left, "x");
-        bubble.textContent = exactMoment(at);
+        bubble.textContent = (latest.current.kind.x?.moment ?? exactMoment)(at);
         const half = 62;
         const middle = Math.min(Math.max(left, half - AXIS_PX), chart.over.clientWidth - half);
         bubble.style.transform = `translateX(${middle}px) translateX(-50%)`;

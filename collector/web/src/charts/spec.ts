@@ -1,6 +1,14 @@
 /** What a chart shows, as plain data: two equal specs are one chart. */
 
-import { brief, bytes, bytesPerSecond, count, memory, percent } from "../format/units";
+import {
+  brief,
+  bytes,
+  bytesPerSecond,
+  count,
+  memory,
+  percent,
+  plainNumber,
+} from "../format/units";
 import { longSpan } from "../format/time";
 
 export type Unit = keyof typeof UNITS;
@@ -52,16 +60,6 @@ const DASH = "–";
 
 function orDash(format: (value: number) => string): (value: number | undefined) => string {
   return (value) => (value === undefined ? DASH : format(value));
-}
-
-/** Without digits that say nothing: 1.5, 12, 1,200, 2.05 M. */
-function plainNumber(value: number): string {
-  const size = Math.abs(value);
-  if (size >= 1e15) return value.toExponential(2);
-  if (size >= 99_950) return brief(bytes(value)).replace("kB", "k").replace("B", "");
-  return value.toLocaleString("en-US", {
-    maximumFractionDigits: size >= 100 ? 0 : size >= 1 ? 2 : 3,
-  });
 }
 
 export const UNITS = {

@@ -31,6 +31,7 @@ export function card(id: string, changes: Partial<Card> = {}): Card {
       ["disk.pct", 70],
     ]),
     cpu: [],
+    jobs: 0,
     facts: facts(),
     ...changes,
   };

@@ -17,6 +17,8 @@ export interface Machine {
   readonly values: Values;
   /** CPU in percent, oldest first, the newest SPARKLINE_POINTS. */
   readonly cpu: readonly number[];
+  /** How many it works on. */
+  readonly jobs: number;
   readonly facts: CardFacts;
   /** null: it has nothing to catch up with. */
   readonly catchUp: CatchUp | null;
@@ -43,12 +45,13 @@ export function applyFrame(fleet: Fleet, frame: FleetFrame): Fleet {
 export function asFullFrame(fleet: Fleet, now: number): FleetFrame {
   const nodes = Array.from(
     fleet.values(),
-    ({ id, status, lastSeen, values, cpu, facts }): Card => ({
+    ({ id, status, lastSeen, values, cpu, jobs, facts }): Card => ({
       id,
       status,
       last_seen: lastSeen,
       values,
       cpu,
+      jobs,
       facts,
     }),
   );
@@ -64,6 +67,7 @@ function machineFrom(card: Card, known: Machine | undefined): Machine {
     lastSeen: card.last_seen,
     values: card.values,
     cpu: appended(known?.cpu ?? [], card.cpu),
+    jobs: card.jobs,
     facts,
     catchUp: catchUpOf(card, known?.catchUp ?? null),
     name: naming.name,

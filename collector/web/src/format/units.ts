@@ -37,6 +37,16 @@ export function bytesPerSecond(value: number | undefined): string {
   return value === undefined ? DASH : `${scaled(value, 1000, DECIMAL)}/s`;
 }
 
+/** Without digits that say nothing: 1.5, 12, 1,200, 2.05 M. */
+export function plainNumber(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e15) return value.toExponential(2);
+  if (size >= 99_950) return brief(bytes(value)).replace("kB", "k").replace("B", "");
+  return value.toLocaleString("en-US", {
+    maximumFractionDigits: size >= 100 ? 0 : size >= 1 ? 2 : 3,
+  });
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en-US");
 }

@@ -62,7 +62,9 @@ export class Channel<T> implements Listener<T> {
 
   onConnection(connection: Connection): void {
     this.#connection = connection;
-    if (connection.state === "signed-out") this.#memory.forget();
+    if (connection.state === "signed-out" || connection.state === "forbidden") {
+      this.#memory.forget();
+    }
     const message = this.#speech.connection(connection);
     for (const port of this.#tabs.keys()) say(port, message);
   }

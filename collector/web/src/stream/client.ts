@@ -1,16 +1,24 @@
 /** The tab's end of the streams: the fleet and the state of the connection, as signals. */
 
-import { batch, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { setCollectorTime } from "../clock";
 import { applyFrame, EMPTY_FLEET, type Fleet } from "../fleet/state";
 import type { FleetFrame } from "../wire/messages";
 import { openPort, retry } from "./port";
 import type { Connection, ToTab } from "./protocol";
-import { receiveOfNode } from "./watch";
+import { jobsState, receiveOfTopic } from "./watch";
 
 /** null until the first frame is there. */
 export const fleet = signal<Fleet | null>(null);
 export const connection = signal<Connection>({ state: "connecting" });
+
+/** Whether what is shown is of now. Who may not see the fleet sees how the stream of jobs is. */
+export const lineState = computed((): Exclude<Connection["state"], "forbidden"> => {
+  const { state } = connection.value;
+  if (state !== "forbidden") return state;
+  const jobs = jobsState.value;
+  return jobs === null ? "connecting" : jobs === "open" ? "live" : "lost";
+});
 
 let waiting: FleetFrame[] = [];
 let painting = 0;
@@ -25,7 +33,7 @@ function receive(message: ToTab): void {
   switch (message.kind) {
     case "connection":
       connection.value = message.connection;
-      if (message.connection.state === "signed-out") {
+      if (message.connection.state === "signed-out" || message.connection.state === "forbidden") {
         waiting = [];
         fleet.value = null;
       }
@@ -36,9 +44,9 @@ function receive(message: ToTab): void {
       // However often frames come, the page changes once a picture.
       painting ||= requestAnimationFrame(paint);
       break;
-    case "node":
-    case "point":
-      receiveOfNode(message);
+    case "topic":
+    case "news":
+      receiveOfTopic(message);
   }
 }
 

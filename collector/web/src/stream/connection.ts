@@ -23,6 +23,9 @@ export interface Listener<T> {
 
 class SignedOut extends Error {}
 
+/** Another sign-in may hear it, this one never. */
+class Forbidden extends Error {}
+
 class Refused extends Error {}
 
 export class StreamConnection<T> {
@@ -56,9 +59,9 @@ export class StreamConnection<T> {
     for (;;) {
       const failure = await this.#read();
       if (this.#closed.signal.aborted) return;
-      if (failure instanceof SignedOut) {
+      if (failure instanceof SignedOut || failure instanceof Forbidden) {
         this.#lastEventId = "";
-        this.#tell({ state: "signed-out" });
+        this.#tell({ state: failure instanceof Forbidden ? "forbidden" : "signed-out" });
         await this.#pause(null);
         this.#tell({ state: "connecting" });
       } else {
@@ -95,6 +98,7 @@ export class StreamConnection<T> {
         signal: attempt.signal,
       });
       if (response.status === 401) return new SignedOut();
+      if (response.status === 403) return new Forbidden();
       if (!response.ok || !response.body) return await refusal(response);
       this.#lastHeard = Date.now();
       this.#tell({ state: "live" });

@@ -162,7 +162,7 @@ describe("the stream of a machine", () => {
     await watching("a", "b");
     stream("a")?.send(pointEvent(1000));
     await vi.waitUntil(() => watcher.pointsOf("a").length === 1);
-    expect(other.heard.filter((one) => one.kind === "point")).toEqual([]);
+    expect(other.heard.filter((one) => one.kind === "news")).toEqual([]);
   });
 
   it("closes when nobody watches any more, or nobody looks", async () => {
@@ -268,4 +268,54 @@ describe("a tab that fell silent", () => {
     silent.look("a");
     await vi.waitUntil(() => collector.watched().length === 1);
   });
+});
+
+describe("the stream of jobs", () => {
+  const jobsEvent = (jobs: readonly string[]) => {
+    const frame = { now: 1, counts: { pending: jobs.length }, jobs: jobs.map(sent) };
+    return `event: jobs\ndata: ${JSON.stringify(frame)}\n\n`;
+  };
+  const sent = (id: string) => ({
+    id,
+    type: "echo",
+    status: "pending",
+    created_at: 1,
+    attempt_count: 0,
+    max_attempts: 3,
+    resource_class: "cpu",
+  });
+
+  it("is one for all tabs; a later one hears the counts, and asks for the rest", async () => {
+    const first = tab();
+    first.watch("jobs");
+    await vi.waitUntil(() => collector.open("/api/jobs/events").length === 1);
+    collector.open("/api/jobs/events")[0]?.send(jobsEvent(["a", "b"]));
+    await vi.waitUntil(() => first.newsOf("jobs").length === 1);
+    const second = tab();
+    second.watch("jobs");
+    await vi.waitUntil(() => second.newsOf("jobs").length === 1);
+    expect(second.newsOf("jobs")).toMatchObject([
+      { counts: new Map([["pending", 2]]), jobs: [], reload: true },
+    ]);
+    expect(collector.open("/api/jobs/events")).toHaveLength(1);
+  });
+
+  it("of one job is asked for by its id, and shares the room with machines", async () => {
+    const only = tab();
+    only.watch("job/a b", "node/m", "jobs");
+    await vi.waitUntil(() => collector.open("/api/jobs/events?id=a%20b").length === 1);
+    only.watch("node/m", "node/n", "node/o");
+    await vi.waitUntil(() => collector.open("/api/jobs/events?id=a%20b").length === 0);
+    expect(collector.watched()).toEqual(["m", "n", "o"]);
+  });
+});
+
+it("tells who may not hear the fleet so, and tries again only when asked to", async () => {
+  collector.status = 403;
+  const only = tab();
+  only.look();
+  await vi.waitUntil(() => only.states().includes("forbidden"));
+  collector.status = 200;
+  only.say({ kind: "retry" });
+  await vi.waitUntil(() => only.states().at(-1) === "live");
 });

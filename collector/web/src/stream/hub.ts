@@ -2,21 +2,22 @@
  * The streams of all the tabs of a browser.
  *
  * Browsers allow six connections to a host on HTTP/1.1, and people open twenty tabs. The hub holds
- * one stream of the fleet, and one of each machine that somebody watches: those wanted last, as
- * many as there is room for. It runs in a SharedWorker, or in the page itself where there are none.
+ * one stream of the fleet, and one of each machine or job that somebody watches: those wanted last,
+ * as many as there is room for. It runs in a SharedWorker, or in the page itself where there are none.
  */
 
-import type { FleetFrame, Point } from "../wire/messages";
+import type { FleetFrame } from "../wire/messages";
 import type { Channel } from "./channel";
 import { fleetChannel } from "./fleet-channel";
-import { nodeChannel } from "./node-channel";
-import { MOST_NODES, TAB_GONE_AFTER_MS, type FromTab, type ToTab } from "./protocol";
+import { MOST_TOPICS, TAB_GONE_AFTER_MS, type FromTab, type ToTab } from "./protocol";
+import { topicChannel, type TopicChannel } from "./topic-channel";
+import type { Topic } from "./topics";
 
 const ROUND_MS = 20_000;
 const SILENT_ROUNDS = TAB_GONE_AFTER_MS / ROUND_MS;
 
 interface Tab {
-  readonly nodes: readonly string[];
+  readonly topics: readonly Topic[];
   /** Counted by our own timer, which stands still while the machine sleeps, as the tab does. */
   silentRounds: number;
 }
@@ -24,9 +25,9 @@ interface Tab {
 export class Hub {
   readonly #tabs = new Map<MessagePort, Tab>();
   #fleet: Channel<FleetFrame> | null = null;
-  readonly #nodes = new Map<string, Channel<Point>>();
-  /** The machines that tabs watch; the one that a tab began to watch last comes last. */
-  readonly #wanted = new Set<string>();
+  readonly #channels = new Map<Topic, TopicChannel>();
+  /** What tabs watch; what a tab began to watch last comes last. */
+  readonly #wanted = new Set<Topic>();
 
   constructor() {
     setInterval(() => {
@@ -44,26 +45,26 @@ export class Hub {
   #onTab(port: MessagePort, message: FromTab): void {
     switch (message.kind) {
       case "here":
-        this.#onHere(port, message.looks, message.looks ? message.nodes : []);
+        this.#onHere(port, message.looks, message.looks ? message.topics : []);
         break;
       case "bye":
         this.#drop(port);
         break;
       case "retry":
         this.#fleet?.retry();
-        for (const channel of this.#nodes.values()) channel.retry();
+        for (const channel of this.#channels.values()) channel.retry();
     }
   }
 
-  #onHere(port: MessagePort, looks: boolean, nodes: readonly string[]): void {
-    const before = this.#tabs.get(port)?.nodes ?? [];
-    this.#tabs.set(port, { nodes, silentRounds: 0 });
+  #onHere(port: MessagePort, looks: boolean, topics: readonly Topic[]): void {
+    const before = this.#tabs.get(port)?.topics ?? [];
+    this.#tabs.set(port, { topics, silentRounds: 0 });
     this.#fleet ??= fleetChannel();
     this.#fleet.join(port, looks);
-    for (const id of nodes) {
-      if (before.includes(id)) continue;
-      this.#wanted.delete(id);
-      this.#wanted.add(id);
+    for (const topic of topics) {
+      if (before.includes(topic)) continue;
+      this.#wanted.delete(topic);
+      this.#wanted.add(topic);
     }
     this.#shareOut();
   }
@@ -78,35 +79,37 @@ export class Hub {
     this.#shareOut();
   }
 
-  /** Gives the streams that there are to the machines wanted last. */
+  /** Gives the streams that there are to what was wanted last. */
   #shareOut(): void {
-    const watched = new Set(Array.from(this.#tabs.values(), (tab) => tab.nodes).flat());
-    for (const id of this.#wanted) if (!watched.has(id)) this.#wanted.delete(id);
+    const watched = new Set(Array.from(this.#tabs.values(), (tab) => tab.topics).flat());
+    for (const topic of this.#wanted) if (!watched.has(topic)) this.#wanted.delete(topic);
     const wanted = Array.from(this.#wanted);
-    const granted = wanted.slice(-MOST_NODES);
-    for (const [id, channel] of this.#nodes) {
-      if (granted.includes(id)) continue;
+    const granted = wanted.slice(-MOST_TOPICS);
+    for (const [topic, channel] of this.#channels) {
+      if (granted.includes(topic)) continue;
       channel.close();
-      this.#nodes.delete(id);
+      this.#channels.delete(topic);
     }
-    for (const id of wanted) {
-      if (granted.includes(id)) this.#grant(id);
-      else this.#refuse(id);
+    for (const topic of wanted) {
+      if (granted.includes(topic)) this.#grant(topic);
+      else this.#refuse(topic);
     }
   }
 
-  #grant(id: string): void {
-    const channel = this.#nodes.get(id) ?? nodeChannel(id);
-    this.#nodes.set(id, channel);
-    for (const [port, { nodes }] of this.#tabs) {
-      if (nodes.includes(id)) channel.join(port, true);
+  #grant(topic: Topic): void {
+    const channel = this.#channels.get(topic) ?? topicChannel(topic);
+    this.#channels.set(topic, channel);
+    for (const [port, { topics }] of this.#tabs) {
+      if (topics.includes(topic)) channel.join(port, true);
       else channel.leave(port);
     }
   }
 
-  #refuse(id: string): void {
-    const refusal: ToTab = { kind: "node", id, state: "refused" };
-    for (const [port, { nodes }] of this.#tabs) if (nodes.includes(id)) port.postMessage(refusal);
+  #refuse(topic: Topic): void {
+    const refusal: ToTab = { kind: "topic", topic, state: "refused" };
+    for (const [port, { topics }] of this.#tabs) {
+      if (topics.includes(topic)) port.postMessage(refusal);
+    }
   }
 
   /** A tab that crashed said no goodbye. One that is there after all is known by its next word. */

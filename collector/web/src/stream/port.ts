@@ -3,9 +3,10 @@
 import { Hub } from "./hub";
 import { HERE_EVERY_MS, type FromTab, type ToTab } from "./protocol";
 import { ShutOutCheck } from "./shut-out";
+import type { Topic } from "./topics";
 
 let port: MessagePort | null = null;
-let nodes: readonly string[] = [];
+let topics: readonly Topic[] = [];
 
 /** Opens the line; where it is open already, the hub is to try at once. */
 export function openPort(receive: (message: ToTab) => void): void {
@@ -27,9 +28,9 @@ export function openPort(receive: (message: ToTab) => void): void {
   setInterval(sayHere, HERE_EVERY_MS);
 }
 
-/** Says which machines this tab watches. */
-export function want(ids: readonly string[]): void {
-  nodes = ids;
+/** Says what this tab watches. */
+export function want(wanted: readonly Topic[]): void {
+  topics = wanted;
   sayHere();
 }
 
@@ -49,7 +50,7 @@ function use(hub: MessagePort, receive: (message: ToTab) => void): void {
 }
 
 function sayHere(): void {
-  tell({ kind: "here", looks: document.visibilityState === "visible", nodes });
+  tell({ kind: "here", looks: document.visibilityState === "visible", topics });
 }
 
 function tell(message: FromTab): void {

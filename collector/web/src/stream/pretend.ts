@@ -4,6 +4,7 @@ import { vi } from "vitest";
 import type { FleetFrame } from "../wire/messages";
 import type { Hub } from "./hub";
 import type { FromTab, ToTab } from "./protocol";
+import { nodeTopic, type Topic } from "./topics";
 
 /** One stream that was asked for. */
 export interface Asked {
@@ -82,11 +83,15 @@ export class PretendTab {
   }
 
   look(...nodes: readonly string[]): void {
-    this.say({ kind: "here", looks: true, nodes });
+    this.watch(...nodes.map(nodeTopic));
+  }
+
+  watch(...topics: readonly Topic[]): void {
+    this.say({ kind: "here", looks: true, topics });
   }
 
   rest(...nodes: readonly string[]): void {
-    this.say({ kind: "here", looks: false, nodes });
+    this.say({ kind: "here", looks: false, topics: nodes.map(nodeTopic) });
   }
 
   close(): void {
@@ -105,10 +110,22 @@ export class PretendTab {
   }
 
   statesOf(id: string) {
-    return this.heard.flatMap((one) => (one.kind === "node" && one.id === id ? [one.state] : []));
+    return this.statesOfTopic(nodeTopic(id));
   }
 
   pointsOf(id: string) {
-    return this.heard.flatMap((one) => (one.kind === "point" && one.id === id ? [one.point] : []));
+    return this.newsOf(nodeTopic(id));
+  }
+
+  statesOfTopic(topic: Topic) {
+    return this.heard.flatMap((one) =>
+      one.kind === "topic" && one.topic === topic ? [one.state] : [],
+    );
+  }
+
+  newsOf(topic: Topic) {
+    return this.heard.flatMap((one) =>
+      one.kind === "news" && one.topic === topic ? [one.news] : [],
+    );
   }
 }

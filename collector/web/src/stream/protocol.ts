@@ -1,6 +1,7 @@
 /** What the tabs and the shared worker say to each other. */
 
-import type { FleetFrame, Point } from "../wire/messages";
+import type { FleetFrame } from "../wire/messages";
+import type { News, Topic } from "./topics";
 
 export type Connection =
   | { readonly state: "connecting" }
@@ -12,25 +13,27 @@ export type Connection =
       readonly retryAt: number;
       readonly reason: string;
     }
-  | { readonly state: "signed-out" };
+  | { readonly state: "signed-out" }
+  /** It is not for whoever is signed in. */
+  | { readonly state: "forbidden" };
 
 export type ToTab =
   /** How the fleet's stream is, and what it brings. */
   | { readonly kind: "connection"; readonly connection: Connection }
   | { readonly kind: "frame"; readonly frame: FleetFrame }
-  /** The same of a machine's. */
-  | { readonly kind: "node"; readonly id: string; readonly state: WatchState }
-  | { readonly kind: "point"; readonly id: string; readonly point: Point };
+  /** The same of another. */
+  | { readonly kind: "topic"; readonly topic: Topic; readonly state: WatchState }
+  | { readonly kind: "news"; readonly topic: Topic; readonly news: News };
 
-/** How watching a machine goes. "refused": other machines have all the streams there are. */
+/** How watching something goes. "refused": others have all the streams there are. */
 export type WatchState = "open" | "lost" | "refused";
 
 export type FromTab =
   /**
-   * I am here: whether somebody looks at me, and which machines they watch. It says all there is
+   * I am here: whether somebody looks at me, and what they watch. It says all there is
    * to say, and is said again and again: a hub that forgot a tab knows it by the next one.
    */
-  | { readonly kind: "here"; readonly looks: boolean; readonly nodes: readonly string[] }
+  | { readonly kind: "here"; readonly looks: boolean; readonly topics: readonly Topic[] }
   | { readonly kind: "bye" }
   /** Try to connect now: after signing in, or because somebody asked. */
   | { readonly kind: "retry" };
@@ -40,4 +43,4 @@ export const HERE_EVERY_MS = 30_000;
 export const TAB_GONE_AFTER_MS = 200_000;
 
 /** Of the six connections that a browser allows, one is the fleet's, and two are for the rest. */
-export const MOST_NODES = 3;
+export const MOST_TOPICS = 3;

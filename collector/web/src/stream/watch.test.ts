@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Point } from "../wire/messages";
 import type { WatchState } from "./protocol";
-import { receiveOfNode, watchNode } from "./watch";
+import { nodeTopic } from "./topics";
+import { receiveOfTopic, watchNode } from "./watch";
 
 const want = vi.hoisted(() => vi.fn<(ids: readonly string[]) => void>());
 vi.mock("./port", () => ({ want }));
@@ -41,11 +42,11 @@ async function settled(): Promise<void> {
 }
 
 function say(id: string, state: WatchState): void {
-  receiveOfNode({ kind: "node", id, state });
+  receiveOfTopic({ kind: "topic", topic: nodeTopic(id), state });
 }
 
 function bring(id: string, ts: number): void {
-  receiveOfNode({ kind: "point", id, point: point(ts) });
+  receiveOfTopic({ kind: "news", topic: nodeTopic(id), news: point(ts) });
 }
 
 describe("watching a machine", () => {
@@ -54,11 +55,11 @@ describe("watching a machine", () => {
     const second = new Watching("b");
     const third = new Watching("a");
     await settled();
-    expect(want.mock.calls).toEqual([[["a", "b"]]]);
+    expect(want.mock.calls).toEqual([[["node/a", "node/b"]]]);
     first.stop();
     second.stop();
     await settled();
-    expect(want.mock.lastCall).toEqual([["a"]]);
+    expect(want.mock.lastCall).toEqual([["node/a"]]);
     third.stop();
     await settled();
     expect(want.mock.lastCall).toEqual([[]]);
@@ -120,7 +121,7 @@ describe("watching a machine", () => {
     first.stop();
     const second = new Watching("a");
     await settled();
-    expect(want.mock.calls).toEqual([[["a"]], [["a"]]]);
+    expect(want.mock.calls).toEqual([[["node/a"]], [["node/a"]]]);
     expect(second.times).toEqual([1000]);
   });
 });

@@ -85,5 +85,9 @@ const PATHS = {
   grid: "M2.5 2.5h3v3h-3zM6.5 2.5h3v3h-3zM10.5 2.5h3v3h-3zM2.5 6.5h3v3h-3zM6.5 6.5h3v3h-3zM10.5 6.5h3v3h-3zM2.5 10.5h3v3h-3zM6.5 10.5h3v3h-3zM10.5 10.5h3v3h-3z",
   restart: "M13 8a5 5 0 1 1-1.6-3.7M13.2 2v3.2H10",
   silence: "M2.5 8h3M10.5 8h3M7.2 5.5v5M8.8 5.5v5",
+  work: "M5 2.8v10.4L13.2 8z",
+  retry: "M3 8a5 5 0 1 0 1.6-3.7M2.8 2v3.2H6",
+  file: "M4 1.8h5l3 3v9.4H4zM9 1.8v3h3",
+  fit: "M2.5 5.5v-3h3M13.5 5.5v-3h-3M2.5 10.5v3h3M13.5 10.5v3h-3",
   clock: "M8 14.5a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13ZM8 4.5V8l2.5 1.5",
 } as const;

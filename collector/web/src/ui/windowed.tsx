@@ -2,7 +2,7 @@
  * A long list of which only what is in sight is in the document.
  *
  * It scrolls with the page. Exactly one of its items can be reached with Tab (roving tabindex);
- * arrow keys move from there. An item is an element with data-node-id that holds one link.
+ * arrow keys move from there. An item is an element with data-item; its first link is what is reached.
  */
 
 import type { ComponentChildren } from "preact";
@@ -98,8 +98,8 @@ export function Windowed(props: WindowedProps) {
       aria-label={props.label}
       aria-rowcount={props.role === "table" ? ids.length + 1 : undefined}
       onFocusIn={(event) => {
-        const item = (event.target as Element).closest<HTMLElement>("[data-node-id]");
-        if (item?.dataset["nodeId"]) setCurrent(item.dataset["nodeId"]);
+        const item = (event.target as Element).closest<HTMLElement>("[data-item]");
+        if (item?.dataset["item"]) setCurrent(item.dataset["item"]);
       }}
     >
       {props.header}
@@ -129,13 +129,13 @@ function sameWindow(a: Window, b: Window): boolean {
 }
 
 function linkOf(box: Element | null, id: string): HTMLElement | null {
-  return box?.querySelector<HTMLElement>(`[data-node-id="${CSS.escape(id)}"] a`) ?? null;
+  return box?.querySelector<HTMLElement>(`[data-item="${CSS.escape(id)}"] a`) ?? null;
 }
 
 function firstInSight(box: Element, ids: readonly string[]): number {
   const edge = stickyHeight();
-  for (const item of box.querySelectorAll<HTMLElement>("[data-node-id]")) {
-    const id = item.dataset["nodeId"];
+  for (const item of box.querySelectorAll<HTMLElement>("[data-item]")) {
+    const id = item.dataset["item"];
     if (id && item.getBoundingClientRect().top >= edge) return Math.max(0, ids.indexOf(id));
   }
   return 0;

@@ -2,9 +2,9 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { clockTime, span } from "../format/time";
-import { ACCESS, FLEET, HOME, type Route } from "../route";
-import { isAdmin, localNodeId, signOut } from "../session";
-import { connection, retryStream } from "../stream/client";
+import { ACCESS, FLEET, HOME, JOBS, type Route } from "../route";
+import { isAdmin, localNodeId, seesJobsAlone, signOut } from "../session";
+import { connection, lineState, retryStream } from "../stream/client";
 import { theme, toggleTheme } from "../theme";
 import { useAction } from "../ui/action";
 import { Icon } from "../ui/icons";
@@ -20,19 +20,24 @@ export function Header({ where, onAdd, onHelp }: HeaderProps) {
   const dark = theme.value === "dark";
   return (
     <header class="header" data-sticky>
-      <a class="brand" href={FLEET}>
+      <a class="brand" href={seesJobsAlone.value ? JOBS : FLEET}>
         <img src="./favicon.svg" width="22" height="22" alt="" />
         <span>Forge Fleet</span>
       </a>
       <nav aria-label="Pages">
-        <NavLink href={FLEET} current={where.page === "fleet" || where.page === "node"}>
-          Fleet
-        </NavLink>
-        {localNodeId.value !== null && (
+        {!seesJobsAlone.value && (
+          <NavLink href={FLEET} current={where.page === "fleet" || where.page === "node"}>
+            Fleet
+          </NavLink>
+        )}
+        {localNodeId.value !== null && !seesJobsAlone.value && (
           <NavLink href={HOME} current={where.page === "home"}>
             This machine
           </NavLink>
         )}
+        <NavLink href={JOBS} current={where.page === "jobs" || where.page === "job"}>
+          Jobs
+        </NavLink>
         {isAdmin.value && (
           <NavLink href={ACCESS} current={where.page === "access"}>
             Access
@@ -41,7 +46,7 @@ export function Header({ where, onAdd, onHelp }: HeaderProps) {
       </nav>
       <span class="header-space" />
       <Pulse />
-      {isAdmin.value && (
+      {isAdmin.value && where.page !== "jobs" && where.page !== "job" && (
         <button type="button" class="button button-primary add" onClick={onAdd}>
           <Icon name="plus" />
           <span>Add a machine</span>
@@ -104,7 +109,7 @@ const PULSE_WORDS = {
 
 /** Whether the figures are live. */
 function Pulse() {
-  const { state } = connection.value;
+  const state = lineState.value;
   return (
     <span class={`pulse pulse-${state}`} role="status" aria-live="polite">
       <span class="pulse-dot" aria-hidden="true" />

@@ -54,6 +54,8 @@ export interface Card {
   readonly values: Values;
   /** The sparkline's points that we do not have yet, oldest first. */
   readonly cpu: readonly number[];
+  /** How many it works on. */
+  readonly jobs: number;
   /** null: keep the facts you had. */
   readonly facts: CardFacts | null;
 }
@@ -88,6 +90,7 @@ const readCard = record<Card>({
   last_seen: number,
   values: readValues,
   cpu: defaulting(list(number), []),
+  jobs: defaulting(number, 0),
   facts: defaulting<CardFacts | null>(nullable(readCardFacts), null),
 });
 
@@ -167,11 +170,12 @@ export const readNodeSnapshot: Reader<NodeSnapshot> = record<NodeSnapshot>({
 
 // --- access -----------------------------------------------------------------------------------
 
-export type Role = "node" | "viewer" | "admin";
-export type HumanRole = "viewer" | "admin";
+export type Role = "node" | HumanRole;
+export const HUMAN_ROLES = ["submitter", "viewer", "admin"] as const;
+export type HumanRole = (typeof HUMAN_ROLES)[number];
 
-const readRole = oneOf("node", "viewer", "admin");
-const readHumanRole = oneOf("viewer", "admin");
+const readRole = oneOf("node", ...HUMAN_ROLES);
+const readHumanRole = oneOf(...HUMAN_ROLES);
 
 export interface Whoami {
   readonly role: Role;
@@ -346,9 +350,20 @@ export const readRelease: Reader<Release> = record<Release>({
 export interface Problem {
   readonly code: string;
   readonly detail: string;
+  /** What is wrong with which field, where it is one that is wrong. */
+  readonly errors: readonly FieldError[];
 }
 
-export const readProblem: Reader<Problem> = record<Problem>({ code: exact, detail: text });
+export interface FieldError {
+  readonly field: string;
+  readonly detail: string;
+}
+
+export const readProblem: Reader<Problem> = record<Problem>({
+  code: exact,
+  detail: text,
+  errors: defaulting(list(record<FieldError>({ field: text, detail: text })), []),
+});
 
 /** The ids that a node may have: NODE_ID_PATTERN of forge_shared/names.py. */
 export const NODE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

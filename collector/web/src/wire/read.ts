@@ -6,7 +6,7 @@
  * collector may say more.
  */
 
-import { plain } from "./text";
+import { plain, plainLines } from "./text";
 
 export class Malformed extends Error {
   override name = "Malformed";
@@ -20,6 +20,9 @@ export type Reader<T> = (value: unknown, path: string) => T;
 
 /** Whatever was written by people or machines elsewhere: cleaned here, once, at the border. */
 export const text: Reader<string> = (value, path) => plain(exact(value, path));
+
+/** The same of several lines. */
+export const logText: Reader<string> = (value, path) => plainLines(exact(value, path));
 
 /** A string that must stay exactly as it is: an id, a token, a code. Never shown uncleaned. */
 export const exact: Reader<string> = (value, path) => {
@@ -52,6 +55,9 @@ export function oneOf<const T extends string>(...options: readonly T[]): Reader<
     return found;
   };
 }
+
+/** Any JSON, as it came: somebody's payload or result. Never shown uncleaned. */
+export const anything: Reader<unknown> = (value) => value;
 
 export function nullable<T>(reader: Reader<T>): Reader<T | null> {
   return (value, path) => (value === null ? null : reader(value, path));

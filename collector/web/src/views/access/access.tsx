@@ -27,28 +27,36 @@ export function AccessView() {
 }
 
 const ROLE_WORDS: Readonly<Record<HumanRole, string>> = {
+  submitter: "Submitter: submits jobs, and sees its own alone",
   viewer: "Viewer: sees everything, changes nothing",
   admin: "Admin: may do everything",
 };
 
-function RoleChoice({
-  role,
-  onChange,
-}: {
+const FOR_PEOPLE: readonly HumanRole[] = ["viewer", "submitter", "admin"];
+const FOR_SCRIPTS: readonly HumanRole[] = ["viewer", "submitter"];
+
+interface RoleChoiceProps {
   readonly role: HumanRole;
+  readonly among: readonly HumanRole[];
   readonly onChange: (role: HumanRole) => void;
-}) {
+}
+
+function RoleChoice({ role, among, onChange }: RoleChoiceProps) {
   return (
     <label class="select">
       <span class="unseen">Role</span>
       <select
         value={role}
         onChange={(event) => {
-          onChange(event.currentTarget.value === "admin" ? "admin" : "viewer");
+          const chosen = among.find((one) => one === event.currentTarget.value);
+          if (chosen) onChange(chosen);
         }}
       >
-        <option value="viewer">{ROLE_WORDS.viewer}</option>
-        <option value="admin">{ROLE_WORDS.admin}</option>
+        {among.map((one) => (
+          <option key={one} value={one}>
+            {ROLE_WORDS[one]}
+          </option>
+        ))}
       </select>
     </label>
   );
@@ -73,7 +81,7 @@ function LoginLinks() {
           });
         }}
       >
-        <RoleChoice role={role} onChange={setRole} />
+        <RoleChoice role={role} among={FOR_PEOPLE} onChange={setRole} />
         <button type="submit" class="button button-primary" disabled={busy}>
           Make a link
         </button>
@@ -96,6 +104,7 @@ function LoginLinks() {
 function Tokens() {
   const [loaded, reload] = useLoaded(tokens);
   const [name, setName] = useState("");
+  const [role, setRole] = useState<HumanRole>("viewer");
   const [minted, setMinted] = useState<{ name: string; token: string } | null>(null);
   const { busy, failure, run } = useAction();
   return (
@@ -105,14 +114,14 @@ function Tokens() {
       </header>
       <p class="hint">
         A machine’s token lets its agent report, and nothing else. A viewer’s token lets a script or
-        a dashboard read.
+        a dashboard read; with a submitter’s a script submits jobs.
       </p>
       <form
         class="inline-form"
         onSubmit={(event) => {
           event.preventDefault();
           run(async () => {
-            const { token } = await mintToken({ role: "viewer", name: name.trim() });
+            const { token } = await mintToken({ role, name: name.trim() });
             setMinted({ name: name.trim(), token });
             setName("");
             reload();
@@ -132,8 +141,9 @@ function Tokens() {
             }}
           />
         </label>
+        <RoleChoice role={role} among={FOR_SCRIPTS} onChange={setRole} />
         <button type="submit" class="button" disabled={busy || !name.trim()}>
-          Mint a viewer’s token
+          Mint a {role}’s token
         </button>
       </form>
       <Failure reason={failure} />

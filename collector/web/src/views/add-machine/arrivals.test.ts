@@ -19,7 +19,7 @@ function fleetOf(lastSeen: Readonly<Record<string, number>>): Fleet {
     status: "online" as const,
     last_seen,
     values: new Map<string, number>(),
-    cpu: [],
+    cpu: [], jobs: 0,
     facts: null,
   }));
   return applyFrame(EMPTY_FLEET, { full: true, now: 9, nodes, gone: [] });

@@ -7,8 +7,8 @@ import { conditionOf, type Machine } from "../../fleet/state";
 import { briefOs } from "../../format/os";
 import { catchingUp, CONDITION_NAMES, presence } from "../../format/presence";
 import { clockError } from "../../format/time";
-import { brief, bytesPerSecond, memory, percent, plural } from "../../format/units";
-import { nodeAddress } from "../../route";
+import { brief, bytesPerSecond, count, memory, percent, plural } from "../../format/units";
+import { jobsOfNode, nodeAddress } from "../../route";
 import { Icon, StatusGlyph } from "../../ui/icons";
 import { Meter } from "../../ui/meter";
 import { Sparkline } from "../../ui/sparkline";
@@ -34,6 +34,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
       role="listitem"
       aria-posinset={index + 1}
       aria-setsize={total}
+      data-item={machine.id}
       data-node-id={machine.id}
       data-status={machine.status}
     >
@@ -49,6 +50,7 @@ export const Card = memo(function Card({ machine, index, total, tabIndex }: Item
         </a>
         <ClockFlag offsetMs={facts.clock_offset_ms} />
         <TokenFlag origin={facts.shares_token_of} />
+        <RunningJobs machine={machine} tabIndex={tabIndex} />
         <Tags tags={facts.tags} />
       </header>
       <p class="card-facts">
@@ -95,6 +97,19 @@ export function TokenFlag({ origin }: { readonly origin: string | null }) {
       <Icon name="copy" />
       <span class="flag-words">{words}</span>
     </span>
+  );
+}
+
+/** How many jobs it works on, and the way to them. */
+export function RunningJobs({ machine, tabIndex }: Pick<ItemProps, "machine" | "tabIndex">) {
+  const { id, jobs } = machine;
+  if (jobs === 0) return null;
+  const words = `${plural(jobs, "job")} running`;
+  return (
+    <a class="running-jobs" href={jobsOfNode(id)} tabIndex={tabIndex} title={words} aria-label={words}>
+      <Icon name="work" />
+      {count(jobs)}
+    </a>
   );
 }
 
@@ -156,6 +171,7 @@ export function described(machine: Machine): string {
   const condition = conditionOf(machine);
   const last = condition === "online" || condition === "degraded" || figures.length === 0 ? [] : ["last figures:"];
   const flags = machine.facts.shares_token_of === null ? [] : ["shares its token"];
+  if (machine.jobs > 0) flags.push(`${plural(machine.jobs, "job")} running`);
   return [`${machine.name}: ${CONDITION_NAMES[condition]}`, ...flags, [...last, ...figures].join(" ")]
     .filter(Boolean)
     .join(", ");

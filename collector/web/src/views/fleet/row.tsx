@@ -14,7 +14,7 @@ import { Icon, StatusGlyph } from "../../ui/icons";
 import { Bar } from "../../ui/meter";
 import { Sparkline } from "../../ui/sparkline";
 import { Untrusted } from "../../ui/untrusted";
-import { ClockFlag, described, Tags, TokenFlag } from "./card";
+import { ClockFlag, described, RunningJobs, Tags, TokenFlag } from "./card";
 
 export const ROW_HEIGHT = 34;
 
@@ -102,6 +102,7 @@ export const Row = memo(function Row({ machine, index, tabIndex }: RowProps) {
       class={`row is-${condition}`}
       role="row"
       aria-rowindex={index + 2}
+      data-item={machine.id}
       data-node-id={machine.id}
       data-status={machine.status}
     >
@@ -120,6 +121,7 @@ export const Row = memo(function Row({ machine, index, tabIndex }: RowProps) {
         </a>
         <ClockFlag offsetMs={facts.clock_offset_ms} />
         <TokenFlag origin={facts.shares_token_of} />
+        <RunningJobs machine={machine} tabIndex={tabIndex} />
         <Tags tags={facts.tags} />
       </span>
       <span class="cell cell-os" role="cell">

@@ -1,6 +1,6 @@
 /** One machine: its name and state, and its dashboard. */
 
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useMemo, useState } from "preact/hooks";
 import { conditionOf, type Fleet, type Machine } from "../../fleet/state";
 import {
   formatRange,
@@ -14,10 +14,12 @@ import { fleetParams, go } from "../../location";
 import { FLEET, formatRoute, parseRoute } from "../../route";
 import { isAdmin } from "../../session";
 import { fleet } from "../../stream/client";
+import { useTitle } from "../../ui/title";
 import { EditMachine } from "./edit";
 import { ForgetMachine } from "./forget";
 import { NodeHead } from "./head";
 import { LateDashboard } from "./late-dashboard";
+import { LateNodeJobs } from "./late-jobs";
 import { neighboursOf } from "./neighbours";
 import { SharedToken } from "./shared-token";
 import { ChartSkeletons } from "./states";
@@ -106,6 +108,7 @@ function KnownMachine({ fleet, machine, params, usual, isHome }: KnownMachinePro
         }}
       />
       <SharedToken machine={machine} fleet={fleet} />
+      {machine.jobs > 0 && <LateNodeJobs machine={machine} />}
       <LateDashboard
         machine={machine}
         past={past}
@@ -142,20 +145,4 @@ function useNeighbourKeys(open: (step: "before" | "after") => void): void {
     open(key === "ArrowLeft" ? "before" : "after");
     return true;
   });
-}
-
-const SITE = document.title;
-/** Whose name the tab bears: the next machine's page comes before the last one has gone. */
-let namesake: object | null = null;
-
-/** The tab's title names the machine while its page is open. */
-function useTitle(name: string): void {
-  useEffect(() => {
-    const own = {};
-    namesake = own;
-    document.title = `${name} · ${SITE}`;
-    return () => {
-      if (namesake === own) document.title = SITE;
-    };
-  }, [name]);
 }

@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { payloadOf, takesText, UnusablePayload } from "./payload";
+import { job, summary } from "./samples";
+import { searchOf } from "./search";
+import { digestOf, Sha256 } from "./sha256";
+import { duration, gapOf, nameOf, progressInWords, share, timeInWords } from "./words";
+
+describe("SHA-256", () => {
+  it.each([0, 1, 55, 56, 63, 64, 65, 119, 1000])("is right for %d bytes", (length) => {
+    const bytes = Uint8Array.from({ length }, (_, index) => (index * 7) & 255);
+    const wanted = createHash("sha256").update(bytes).digest("hex");
+    expect(new Sha256().update(bytes).hex()).toBe(wanted);
+  });
+
+  it("is the same however the bytes come", () => {
+    const bytes = Uint8Array.from({ length: 500 }, (_, index) => index & 255);
+    const pieces = new Sha256();
+    for (let from = 0; from < 500; from += 37) pieces.update(bytes.subarray(from, from + 37));
+    expect(pieces.hex()).toBe(new Sha256().update(bytes).hex());
+  });
+
+  it("reads a file piece by piece", async () => {
+    const content = "x".repeat(5 * 1024 * 1024);
+    const parts: number[] = [];
+    const digest = await digestOf(new Blob([content]), (done) => parts.push(done));
+    expect(digest).toBe(createHash("sha256").update(content).digest("hex"));
+    expect(parts).toEqual([4 * 1024 * 1024, 5 * 1024 * 1024]);
+  });
+});
+
+describe("a payload", () => {
+  it("goes as it is when it is JSON, digit by digit", async () => {
+    const json = ' {"n": 12345678901234567890.10} ';
+    expect(await payloadOf(json, false).json.text()).toBe(json);
+    expect(await payloadOf("  ", false).json.text()).toBe("null");
+  });
+
+  it("may be a text where one is taken, and nowhere else", async () => {
+    const text = "2 2\n0 3 1 2\n";
+    expect(JSON.parse(await payloadOf(text, true).json.text())).toEqual({ text });
+    expect(() => payloadOf(text, false)).toThrow(UnusablePayload);
+    expect(() => payloadOf("a\0b", true)).toThrow(UnusablePayload);
+    expect(() => payloadOf("", true)).toThrow(UnusablePayload);
+  });
+
+  it("may be a text where the schema or the name says so", () => {
+    const type = { name: "x", title: "", resource_class: "cpu", versions: [], workers: 1 };
+    expect(takesText({ ...type, payload_schema: { properties: { text: {} } } }, "x")).toBe(true);
+    expect(takesText({ ...type, payload_schema: { properties: {} } }, "x")).toBe(false);
+    expect(takesText(undefined, "prodplan")).toBe(true);
+  });
+});
+
+describe("words", () => {
+  it("call a job by its name, or by its type and the end of its id", () => {
+    expect(nameOf(summary("0190-12345678"))).toBe("echo 12345678");
+    expect(nameOf(summary("a", { name: "Mine" }))).toBe("Mine");
+  });
+
+  it("tell the time that matters in its status", () => {
+    const now = new Date(2026, 10, 21, 15, 0).getTime();
+    const at = { created_at: now - 60_000, claimed_at: now - 30_000 };
+    expect(timeInWords(summary("a", at), now)[0]).toBe("waits 1 min");
+    expect(timeInWords(summary("a", { ...at, status: "running" }), now)[0]).toBe("for 30 s");
+    const done = { ...at, status: "succeeded", finished_at: now - 25_800 } as const;
+    expect(timeInWords(summary("a", done), now)).toEqual(["14:59", "took 4.2 s"]);
+  });
+
+  it("tell short times and small shares", () => {
+    expect([duration(12), duration(4200), duration(61_000)]).toEqual(["12 ms", "4.2 s", "1 min"]);
+    expect([share(0), share(0.0005), share(0.034), share(0.5)]).toEqual([
+      "0 %",
+      "0.05 %",
+      "3.4 %",
+      "50 %",
+    ]);
+  });
+
+  it("tell a gap between what was found and what is proved", () => {
+    expect([gapOf(100, 80), gapOf(80, 100), gapOf(0, 0), gapOf(5, null)]).toEqual([
+      0.2,
+      0.2,
+      0,
+      null,
+    ]);
+    const progress = { fraction: null, message: "at it", objective: 55, bound: 50, gap: 0.09 };
+    expect(progressInWords(progress)).toBe("at it · objective 55 · gap 9.0 %");
+  });
+});
+
+describe("a search", () => {
+  const incumbents = [
+    { at: 1500, objective: 90, bound: 40 },
+    { at: 2500, objective: 60, bound: 50 },
+  ];
+  const attempts = [
+    {
+      number: 1,
+      worker_id: "w",
+      node_id: "n",
+      started_at: 1000,
+      ended_at: null,
+      outcome: null,
+      error: null,
+      log_tail: "",
+    },
+  ];
+
+  it("is told from the beginning of the job, and holds up to now", () => {
+    const search = searchOf(job("a", { incumbents, attempts }), 4000);
+    expect(search.at).toEqual([500, 1500, 3000]);
+    expect(search.objective).toEqual([90, 60, 60]);
+    expect(search.bound).toEqual([40, 50, 50]);
+    expect(search.isLog).toBe(false);
+  });
+
+  it("ends with the bound that was proved since", () => {
+    const progress = { fraction: null, message: "", objective: 60, bound: 58, gap: null };
+    expect(searchOf(job("a", { incumbents, attempts, progress }), 4000).bound.at(-1)).toBe(58);
+  });
+
+  it("begins with the first solution where the worker's clock is another", () => {
+    const away = incumbents.map((one) => ({ ...one, at: one.at + 3_600_000 }));
+    expect(searchOf(job("a", { incumbents: away, attempts }), 4000).at).toEqual([0, 1000, 1000]);
+  });
+
+  it("shows magnitudes where figures are far apart", () => {
+    const wide = [{ at: 1500, objective: 9000, bound: 3 }];
+    expect(searchOf(job("a", { incumbents: wide, attempts }), 4000).isLog).toBe(true);
+  });
+});

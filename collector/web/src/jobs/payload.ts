@@ -1,0 +1,45 @@
+/** What a job is given to work on: from a file or from what somebody typed. */
+
+import type { JobType } from "../wire/jobs";
+
+/** MAX_INLINE_BYTES and MAX_FILE_BYTES of job_messages.py. */
+export const MOST_INLINE_BYTES = 1024 * 1024;
+export const MOST_FILE_BYTES = 256 * 1024 * 1024;
+
+/** As it is sent: JSON, and how large it is. */
+export interface Payload {
+  readonly json: Blob;
+  /** What was made of what there was, in words. */
+  readonly words: string;
+}
+
+export class UnusablePayload extends Error {
+  override name = "UnusablePayload";
+}
+
+/** Whether a type takes a plain text, as prodplan takes instances in the field's own formats. */
+export function takesText(type: JobType | undefined, name: string): boolean {
+  const schema = type?.payload_schema;
+  if (typeof schema === "object" && schema !== null && JSON.stringify(schema).includes('"text"')) {
+    return true;
+  }
+  return name === "prodplan";
+}
+
+/** JSON goes as it is, digit by digit; a text that is none in {"text": …}, where that is taken. */
+export function payloadOf(content: string, asText: boolean): Payload {
+  if (content.trim() === "") {
+    if (asText) throw new UnusablePayload("It is empty.");
+    return { json: new Blob(["null"]), words: "null" };
+  }
+  let fault: string;
+  try {
+    JSON.parse(content);
+    return { json: new Blob([content]), words: "JSON" };
+  } catch (error) {
+    fault = error instanceof Error ? error.message : String(error);
+  }
+  if (!asText) throw new UnusablePayload(`It is not JSON: ${fault}`);
+  if (content.includes("\u0000")) throw new UnusablePayload("It is neither JSON nor a text.");
+  return { json: new Blob([JSON.stringify({ text: content })]), words: 'text, sent as {"text": …}' };
+}

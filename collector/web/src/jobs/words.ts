@@ -1,0 +1,83 @@
+/** Jobs in words. */
+
+import { moment, span } from "../format/time";
+import { plainNumber } from "../format/units";
+import type { AttemptOutcome, JobStatus, JobSummary, Progress } from "../wire/jobs";
+
+export const STATUS_NAMES: Readonly<Record<JobStatus, string>> = {
+  running: "Running",
+  failed: "Failed",
+  pending: "Pending",
+  waiting: "Waiting",
+  succeeded: "Succeeded",
+  cancelled: "Cancelled",
+};
+
+export const OUTCOME_NAMES: Readonly<Record<AttemptOutcome, string>> = {
+  succeeded: "succeeded",
+  failed: "failed",
+  crashed: "crashed",
+  timed_out: "ran out of time",
+  lost: "lost: its worker fell silent",
+  yielded: "given back",
+  unstarted: "never started",
+  cancelled: "cancelled",
+};
+
+export function isFinished(status: JobStatus): boolean {
+  return status === "succeeded" || status === "failed" || status === "cancelled";
+}
+
+export function nameOf(job: Pick<JobSummary, "name" | "type" | "id">): string {
+  return job.name ?? `${job.type} ${shortId(job.id)}`;
+}
+
+/** Ids begin with the time, so that their ends tell them apart. */
+export function shortId(id: string): string {
+  return id.slice(-8);
+}
+
+/** What happens to a job, and since when. `now` is the collector's. */
+export function timeInWords(job: JobSummary, now: number): readonly [string, string] {
+  const { status, created_at, claimed_at, finished_at } = job;
+  if (status === "running") {
+    const since = claimed_at ?? created_at;
+    return [`for ${span(now - since)}`, `since ${moment(since, now)}`];
+  }
+  if (finished_at === null) {
+    return [`waits ${span(now - created_at)}`, `since ${moment(created_at, now)}`];
+  }
+  const took = claimed_at === null || claimed_at > finished_at ? "" : `took ${duration(finished_at - claimed_at)}`;
+  return [moment(finished_at, now), took];
+}
+
+/** How long something took that may have taken no time: 320 ms, 4.2 s, 3 min. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  return span(ms);
+}
+
+/** What is told of the search beside how far it is. */
+export function progressInWords({ message, objective, bound, gap }: Progress): string {
+  return [
+    message,
+    objective !== null && `objective ${plainNumber(objective)}`,
+    gap !== null ? `gap ${share(gap)}` : bound !== null && `bound ${plainNumber(bound)}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** A share of 1 in percent, with a digit more where it is small. */
+export function share(value: number): string {
+  const pct = value * 100;
+  return `${pct === 0 || pct >= 9.95 ? pct.toFixed(0) : pct.toFixed(pct < 0.095 ? 2 : 1)} %`;
+}
+
+export function gapOf(objective: number, bound: number | null): number | null {
+  if (bound === null) return null;
+  if (objective === bound) return 0;
+  const most = Math.max(Math.abs(objective), Math.abs(bound));
+  return Math.abs(objective - bound) / most;
+}

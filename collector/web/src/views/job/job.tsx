@@ -1,0 +1,235 @@
+/** One job: how it is, what it was given, what came of it, and how it got there. */
+
+import { useCallback, useMemo } from "preact/hooks";
+import { now } from "../../clock";
+import { exactMoment } from "../../format/time";
+import { nameOf, share, timeInWords } from "../../jobs/words";
+import { useKeys } from "../../keys";
+import { goToJobs } from "../../location";
+import { JOBS, nodeAddress } from "../../route";
+import { seesJobsAlone } from "../../session";
+import { fleet } from "../../stream/client";
+import "../../styles/job.css";
+import "../../styles/jobs.css";
+import { plainNumber } from "../../format/units";
+import { Icon } from "../../ui/icons";
+import { useTitle } from "../../ui/title";
+import { Untrusted } from "../../ui/untrusted";
+import type { Job } from "../../wire/jobs";
+import { JobActions, pressAction } from "../jobs/actions";
+import { JobGlyph } from "../jobs/glyph";
+import { ProgressBar, statusWord } from "../jobs/job-row";
+import { JobSkeletons } from "../jobs/late-jobs";
+import { Attempts } from "./attempts";
+import { JobFacts } from "./facts";
+import { LateSearchChart } from "./late-parts";
+import { Drawn, fileName, Payload, ResultDocument, useResult } from "./documents";
+import { useJob } from "./use-job";
+
+export default function JobView({ id }: { readonly id: string }) {
+  const known = useJob(id);
+  const { job } = known;
+  const result = useResult(job);
+  useTitle(job ? nameOf(job) : "Job");
+  const onKey = useCallback(
+    (key: string) => (key === "r" || key === "x") && pressOnPage(key),
+    [],
+  );
+  useKeys(onKey);
+  if (known.isMissing) return <NoSuchJob id={id} />;
+  if (!job) {
+    return known.failure ? (
+      <Unreadable
+        reason={known.failure}
+        onRetry={() => {
+          known.reload();
+        }}
+      />
+    ) : (
+      <JobSkeletons />
+    );
+  }
+  return (
+    <article class={`job is-job-${job.status}`} data-job-page={job.id} data-status={job.status}>
+      <JobHead
+        job={job}
+        onDone={() => {
+          known.reload();
+        }}
+      />
+      <State job={job} />
+      {job.status === "succeeded" && <Drawn result={result} name={fileName(job, "plan")} />}
+      {job.incumbents.length > 0 && <LateSearchChart job={job} />}
+      {job.status === "succeeded" && <ResultDocument job={job} result={result} />}
+      <Attempts job={job} />
+      <Payload job={job} />
+      <JobFacts job={job} />
+    </article>
+  );
+}
+
+function pressOnPage(key: string): boolean {
+  if (pressAction(key)) return true;
+  const button = document.querySelector<HTMLButtonElement>(
+    `[data-job-page] .job-head [data-key="${key}"] button`,
+  );
+  button?.click();
+  return button !== null;
+}
+
+interface HeadProps {
+  readonly job: Job;
+  readonly onDone: () => void;
+}
+
+function JobHead({ job, onDone }: HeadProps) {
+  const [time, more] = timeInWords(job, now.value);
+  return (
+    <header class="node-head job-head">
+      <nav class="node-steps" aria-label="Jobs">
+        <a
+          class="button-icon"
+          href={JOBS}
+          aria-label="Back to the jobs"
+          title="Back to the jobs (Esc)"
+          onClick={(event) => {
+            event.preventDefault();
+            goToJobs();
+          }}
+        >
+          <Icon name="up" />
+        </a>
+      </nav>
+      <div class="node-name">
+        <h1>
+          <Untrusted text={nameOf(job)} />
+        </h1>
+        <p class={`node-status job-${job.status}`} role="status">
+          <JobGlyph status={job.status} /> <strong>{statusWord(job)}</strong>
+          <span class="node-presence">{[time, more].filter(Boolean).join(", ")}</span>
+        </p>
+      </div>
+      <p class="node-words">
+        <Untrusted text={job.type} />
+        {job.submitted_by && (
+          <>
+            {" · by "}
+            <Untrusted text={job.submitted_by} />
+          </>
+        )}
+        {` · submitted ${exactMoment(job.created_at).slice(0, -3)}`}
+      </p>
+      <div class="node-actions">
+        <JobActions job={job} onDone={onDone} />
+      </div>
+    </header>
+  );
+}
+
+/** What is to be said first: how far it is, why it waits, what went wrong. */
+function State({ job }: { readonly job: Job }) {
+  const { status, waits_because: why, error } = job;
+  if (status === "running") return <Working job={job} />;
+  if (why !== null) {
+    return (
+      <p class="notice">
+        <Untrusted text={why} />
+      </p>
+    );
+  }
+  if (status === "failed" && error) {
+    return (
+      <div class="notice notice-bad job-error">
+        <p>
+          <strong>
+            <Untrusted text={error.message || error.code} />
+          </strong>
+        </p>
+        <p class="hint">
+          <code>{error.code}</code>
+          {error.retryable
+            ? ` after ${job.attempt_count} of ${job.max_attempts} attempts`
+            : ": it would fail again in the same way"}
+        </p>
+      </div>
+    );
+  }
+  return null;
+}
+
+function Working({ job }: { readonly job: Job }) {
+  const { progress, node_id } = job;
+  const message = progress?.message ?? "";
+  const name = useMemo(
+    () => (node_id === null ? "" : (fleet.peek()?.get(node_id)?.name ?? node_id)),
+    [node_id],
+  );
+  const figures = [
+    ["Objective", number(progress?.objective)],
+    ["Bound", number(progress?.bound)],
+    ["Gap", typeof progress?.gap === "number" ? share(progress.gap) : ""],
+  ].filter(([, figure]) => figure);
+  return (
+    <section class="panel job-working" aria-label="Progress">
+      <ProgressBar fraction={progress?.fraction ?? null} />
+      <div class="job-working-words">
+        <p>
+          <Untrusted text={message === "" ? "At work" : message} />
+          {node_id !== null && (
+            <span class="hint">
+              {" on "}
+              {seesJobsAlone.value ? (
+                <Untrusted text={name} />
+              ) : (
+                <a href={nodeAddress(node_id)}>
+                  <Untrusted text={name} />
+                </a>
+              )}
+            </span>
+          )}
+        </p>
+        {figures.length > 0 && (
+          <dl class="job-figures">
+            {figures.map(([label, figure]) => (
+              <div key={label}>
+                <dt>{label}</dt>
+                <dd>{figure}</dd>
+              </div>
+            ))}
+          </dl>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function number(value: number | null | undefined): string {
+  return typeof value === "number" ? plainNumber(value) : "";
+}
+
+function NoSuchJob({ id }: { readonly id: string }) {
+  return (
+    <section class="empty">
+      <h1>
+        There is no job <bdi>{id.slice(0, 64)}</bdi>
+      </h1>
+      <p>It was deleted some time after it ended, or it is not for this sign-in to see.</p>
+      <a class="button" href={JOBS}>
+        Go to the jobs
+      </a>
+    </section>
+  );
+}
+
+function Unreadable({ reason, onRetry }: { readonly reason: string; readonly onRetry: () => void }) {
+  return (
+    <section class="empty empty-small" role="alert">
+      <h2>The job could not be loaded</h2>
+      <p class="failure">{reason}</p>
+      <button type="button" class="button" onClick={onRetry}>
+        Try again
+      </button>
+    </section>
+  );
+}
+

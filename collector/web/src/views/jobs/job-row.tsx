@@ -1,0 +1,177 @@
+/** One job as a row. */
+
+import { memo } from "preact/compat";
+import { now } from "../../clock";
+import {
+  nameOf,
+  progressInWords,
+  share,
+  shortId,
+  STATUS_NAMES,
+  timeInWords,
+} from "../../jobs/words";
+import { exactMoment } from "../../format/time";
+import { jobAddress, nodeAddress } from "../../route";
+import { seesJobsAlone } from "../../session";
+import { Untrusted } from "../../ui/untrusted";
+import type { JobSummary } from "../../wire/jobs";
+import { JobActions } from "./actions";
+import { JobGlyph } from "./glyph";
+
+interface RowProps {
+  readonly job: JobSummary;
+  readonly machineName: string;
+  readonly index: number;
+  readonly tabIndex: 0 | -1;
+}
+
+export const WIDE_ROW_HEIGHT = 54;
+export const NARROW_ROW_HEIGHT = 96;
+
+export const JobRow = memo(function JobRow({ job, machineName, index, tabIndex }: RowProps) {
+  const { status, node_id } = job;
+  return (
+    <div
+      class={`job-row is-job-${status}`}
+      role="listitem"
+      aria-posinset={index + 1}
+      data-item={job.id}
+      data-job={job.id}
+      data-status={status}
+    >
+      <span class="job-status">
+        <JobGlyph status={status} />
+        <span class="job-status-word">{statusWord(job)}</span>
+      </span>
+      <span class="job-name">
+        <a class="row-name" href={jobAddress(job.id)} tabIndex={tabIndex} aria-label={described(job)}>
+          <Untrusted text={nameOf(job)} />
+        </a>
+        <small>
+          <Untrusted text={beneath(job)} title={job.id} />
+        </small>
+      </span>
+      <span class="job-detail">
+        <Detail job={job} />
+      </span>
+      <span class="job-machine">
+        {node_id !== null &&
+          (seesJobsAlone.value ? (
+            <Untrusted text={machineName} />
+          ) : (
+            <a href={nodeAddress(node_id)} tabIndex={tabIndex}>
+              <Untrusted text={machineName} title={job.claimed_by ?? node_id} />
+            </a>
+          ))}
+      </span>
+      <Times job={job} />
+      <span class="job-actions">
+        <JobActions job={job} />
+      </span>
+    </div>
+  );
+});
+
+export function statusWord(job: Pick<JobSummary, "status" | "cancel_requested">): string {
+  return job.cancel_requested && job.status === "running" ? "Cancelling" : STATUS_NAMES[job.status];
+}
+
+function beneath(job: JobSummary): string {
+  return [
+    job.name === null ? "" : job.type,
+    job.name === null ? "" : shortId(job.id),
+    job.submitted_by && `by ${job.submitted_by}`,
+    job.priority !== 0 && `priority ${job.priority}`,
+    job.attempt_count > 1 && `attempt ${job.attempt_count} of ${job.max_attempts}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** What there is to know in its status: how far it is, why it waits, what went wrong. */
+function Detail({ job }: { readonly job: JobSummary }) {
+  const { status, progress, error, waits_because: why } = job;
+  if (status === "running") {
+    return (
+      <>
+        <ProgressBar fraction={progress?.fraction ?? null} />
+        <small>
+          <Untrusted text={workInWords(job)} />
+        </small>
+      </>
+    );
+  }
+  if (why !== null) return <Words text={why} />;
+  if (status === "failed" && error) {
+    return <Words text={error.message || error.code} isBad />;
+  }
+  if (status === "succeeded" && progress) return <Words text={progressInWords(progress)} />;
+  return null;
+}
+
+function workInWords({ progress }: JobSummary): string {
+  const words = progress ? progressInWords(progress) : "";
+  return words === "" ? "at work" : words;
+}
+
+function Words({ text, isBad }: { readonly text: string; readonly isBad?: boolean }) {
+  return (
+    <span class={isBad ? "job-words is-bad" : "job-words"}>
+      <Untrusted text={text} />
+    </span>
+  );
+}
+
+/** Without a share it is told that it works, and no more. */
+export function ProgressBar({ fraction }: { readonly fraction: number | null }) {
+  if (fraction === null) {
+    return (
+      <span class="progress" aria-hidden="true">
+        <span class="bar bar-working">
+          <span />
+        </span>
+      </span>
+    );
+  }
+  const part = Math.min(1, Math.max(0, fraction));
+  return (
+    <span
+      class="progress"
+      role="progressbar"
+      aria-label="Done"
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={Math.round(part * 100)}
+    >
+      <span class="bar" aria-hidden="true">
+        <span style={{ transform: `scaleX(${part.toFixed(3)})` }} />
+      </span>
+      <span class="progress-figure">{share(part)}</span>
+    </span>
+  );
+}
+
+/** Alone in reading the clock, so that a second changes these texts and nothing else. */
+function Times({ job }: { readonly job: JobSummary }) {
+  const [time, more] = timeInWords(job, now.value);
+  const at = job.finished_at ?? (job.status === "running" ? job.claimed_at : null) ?? job.created_at;
+  return (
+    <span class="job-times" title={exactMoment(at)}>
+      <span>{time}</span>
+      <small>{more}</small>
+    </span>
+  );
+}
+
+/** The whole row in a sentence, for those who hear it. */
+function described(job: JobSummary): string {
+  const fraction = job.progress?.fraction;
+  return [
+    `${nameOf(job)}: ${statusWord(job)}`,
+    job.status === "running" && typeof fraction === "number" && `${share(fraction)} done`,
+    job.waits_because,
+    job.status === "failed" && job.error && (job.error.message || job.error.code),
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
