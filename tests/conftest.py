@@ -14,6 +14,7 @@ LONGEST: Final = (
     "browser/test_first_light.py",
     "frozen/test_life.py",
     "network/test_a_bad_line.py",
+    "faults/test_jobs_under_fire.py",
     "faults/test_sealed_history.py",
     "faults/test_restart.py",
     "integration/simulate/test_simulate.py",

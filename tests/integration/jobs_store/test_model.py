@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -46,6 +46,7 @@ from forge_shared.job_messages import (
     ResultStatus,
     SettledJob,
 )
+from tests.integration.jobs_store.compared import in_model_terms, told
 from tests.integration.jobs_store.model import (
     ENDED,
     FLEET_LIMITS,
@@ -118,11 +119,11 @@ class Worker:
     asked: ClaimRequest | None = None  # the last claim, when it had an id
 
 
-@cache
-def empty_store() -> Path:
-    path = Path(tempfile.mkdtemp(), "empty.db")
-    SqliteEngine(path).open_writer().close()
-    return path
+@pytest.fixture(autouse=True, scope="module")
+def _an_empty_store(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Make one, to be copied: the migrations take longer than most of what follows."""
+    Queue.empty_store = tmp_path_factory.mktemp("empty") / "fleet.db"
+    SqliteEngine(Queue.empty_store).open_writer().close()
 
 
 def has_jobs(queue: Queue) -> bool:
@@ -158,13 +159,15 @@ def has_ended(queue: Queue) -> bool:
 
 
 class Queue(RuleBasedStateMachine):
+    empty_store: Path
+
     @initialize(seed=seeds)
     def open(self, seed: int) -> None:
         self.numbers = 0
         random = self.random(seed)
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name, "fleet.db")
-        shutil.copyfile(empty_store(), self._path)
+        shutil.copyfile(self.empty_store, self._path)
         self.store = StoreProcess(self._path)
         self.model = Model()
         self.wall_ms = self.lease_ms = START_MS
@@ -743,84 +746,6 @@ class Queue(RuleBasedStateMachine):
         raise AssertionError("some job never ends")
 
 
-def told(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
-    jobs = {
-        job.id: {
-            "status": job.status.value,
-            "attempt_count": job.attempts,
-            "holder": model.attempts[job.lease].worker_id if job.lease else None,
-            "node": model.attempts[job.lease].node_id if job.lease else None,
-            "lease": job.lease,
-            "available_at": job.available_at,
-            "rank": job.rank,
-            "cancel_requested": job.cancel_requested,
-            "finished": job.status in ENDED,
-            "uploading": job.is_uploading,
-            "in_lane": job.status is PENDING,
-        }
-        for job in model.jobs.values()
-    }
-    attempts = {
-        attempt.lease: {
-            "job": attempt.job_id,
-            "number": attempt.number,
-            "worker": attempt.worker_id,
-            "node": attempt.node_id,
-            "class": attempt.resource_class.value,
-            "claim": attempt.claim_id,
-            "outcome": None if attempt.outcome is None else attempt.outcome.value,
-            "reply": None if attempt.reply is None else (attempt.reply[0].value, attempt.reply[1]),
-            "by_result": attempt.told is not None,
-            # What is of no account any more once it has ended.
-            "heard": attempt.heard and attempt.is_live,
-            "expires": attempt.expires if attempt.is_live else None,
-            "started": attempt.started if attempt.is_live else None,
-            "progress": attempt.progress if attempt.is_live else None,
-        }
-        for attempt in model.attempts.values()
-    }
-    return jobs, attempts
-
-
-def in_model_terms(jobs: list[Any], attempts: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    return (
-        {
-            row[0]: {
-                "status": row[1],
-                "attempt_count": row[2],
-                "lease": row[3],
-                "holder": row[4],
-                "node": row[5],
-                "available_at": row[6],
-                "rank": row[7],
-                "cancel_requested": row[8] is not None,
-                "finished": row[9] is not None,
-                "uploading": row[10] == 1,
-                "in_lane": bool(row[11]),
-            }
-            for row in jobs
-        },
-        {
-            row[0]: {
-                "job": row[1],
-                "number": row[2],
-                "worker": row[3],
-                "node": row[4],
-                "class": row[5],
-                "claim": row[6],
-                "heard": bool(row[7]) and row[11] is None,
-                "expires": row[8] if row[11] is None else None,
-                "started": row[9] if row[11] is None else None,
-                "progress": row[10] if row[11] is None else None,
-                "outcome": row[12],
-                "reply": None if row[13] is None else (row[13], row[14]),
-                "by_result": row[15] is not None,
-            }
-            for row in attempts
-        },
-    )
-
-
 def always(_: Queue) -> bool:
     return True
 
@@ -847,7 +772,7 @@ HAPPENINGS: list[tuple[Callable[[Queue], bool], Callable[[Queue, int], None]]] =
 
 TestQueue = Queue.TestCase
 TestQueue.settings = settings(
-    max_examples=int(os.environ.get("FORGE_MODEL_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("FORGE_MODEL_EXAMPLES", "25")),
     stateful_step_count=20,
     deadline=None,
     phases=[Phase.reuse, Phase.generate],
