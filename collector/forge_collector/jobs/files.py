@@ -1,8 +1,10 @@
-"""Large payloads, results and checkpoints as files: DATA/jobs/<job>/<name>.
+"""Large payloads, results and checkpoints as files: DATA/jobs/<job>/<name>.<sha256>.
 
 A file grows as a draft, part by part, each part on disk before it is acknowledged; it gets its name
-once it is whole, so under its name there is only ever a whole one. Everything here blocks: call it
-in a thread. Two parts of one file at a time are the caller's to prevent.
+once it is whole, so under its name there is only ever a whole one. The name tells what is in it: a
+file that is to come in the place of another takes nothing away before the store knows of it.
+Everything here blocks: call it in a thread. Two parts of one file at a time are the caller's to
+prevent.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -62,7 +64,8 @@ class Part:
         if match["first"] is None:
             if length:
                 raise PartError("a request with `bytes */TOTAL` asks how much is there: no body")
-            return cls(None, total)
+            # Of an empty file all is there as soon as it is asked for.
+            return cls(None if total else 0, total)
         first, last = int(match["first"]), int(match["last"])
         if last < first or last - first + 1 != length or last >= total:
             raise PartError(f"{content_range} does not fit a body of {length:,} bytes")
@@ -95,11 +98,13 @@ class JobFiles:
 
     def __init__(self, data: Path) -> None:
         self._folder = data / FOLDER
-        # Of drafts that grow now: a part is hashed as it comes, not all of them at the end.
+        # Of drafts that grow now: a part is hashed as it comes, not all of them at the end. Other
+        # threads change this at any time, so nothing walks through it.
         self._hashes: dict[Path, tuple[int, Any]] = {}
 
-    def path(self, job_id: str, name: str) -> Path:
-        return self._folder / job_id / name
+    def path(self, draft: Draft) -> Path:
+        """Return where the file is that the draft became."""
+        return self._folder / draft.job_id / f"{draft.name}.{draft.sha256}"
 
     def add(self, draft: Draft, part: Part, body: bytes) -> Grown:
         """Add a part to a draft, durably; raises PartError when bytes before it are missing.
@@ -124,9 +129,16 @@ class JobFiles:
     def finish(self, draft: Draft) -> None:
         """Give a draft that is whole its name, durably."""
         path = self._path_of(draft)
-        path.replace(self.path(draft.job_id, draft.name))
+        path.replace(self.path(draft))
         self._hashes.pop(path, None)
         sync_folder(path.parent)
+
+    def remove_older(self, draft: Draft) -> None:
+        """Remove what the file has replaced. What cannot be removed now goes with the job."""
+        for other in self.path(draft).parent.glob(f"{draft.name}.*"):
+            if other != self.path(draft) and other.suffix != _DRAFT:
+                with suppress(OSError):
+                    other.unlink()
 
     def discard(self, draft: Draft) -> None:
         """Remove a draft that turned out wrong."""
@@ -138,8 +150,8 @@ class JobFiles:
         """Remove all files of these jobs."""
         for job_id in job_ids:
             folder = self._folder / job_id
-            for path in [each for each in self._hashes if each.parent == folder]:
-                del self._hashes[path]
+            for path in [each for each in list(self._hashes) if each.parent == folder]:
+                self._hashes.pop(path, None)
             shutil.rmtree(folder, ignore_errors=True)
 
     def job_ids(self) -> list[str]:
@@ -194,8 +206,8 @@ class JobFiles:
     def _remember(self, path: Path, received: int, digest: Any) -> None:
         self._hashes.pop(path, None)  # put back last: the first is the one unused longest
         self._hashes[path] = (received, digest)
-        if len(self._hashes) > _MOST_HASHES:
-            del self._hashes[next(iter(self._hashes))]
+        for unused in list(self._hashes)[:-_MOST_HASHES]:
+            self._hashes.pop(unused, None)
 
     def _remove_others(self, draft: Draft) -> None:
         for other in (self._folder / draft.job_id).glob(f"{draft.name}.*{_DRAFT}"):

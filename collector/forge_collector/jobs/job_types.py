@@ -36,7 +36,7 @@ class JobTypes:
         """Take what the store knows now."""
         known = await self._db.read(lambda tx: store.types(tx, self._clock.moment()))
         self._classes = {one.name: one.resource_class for one in known}
-        self._schemas.clear()
+        self._schemas = {}  # what is being made ready of an old schema stays with the old
 
     def class_of(self, job_type: str) -> ResourceClass:
         """Return the class that a job of this type has unless it says otherwise."""
@@ -46,9 +46,10 @@ class JobTypes:
         """Return what is wrong with a payload; nothing where no schema is registered."""
         if job_type not in self._classes:
             return []
-        if job_type not in self._schemas:
-            self._schemas[job_type] = await self._load(job_type)
-        schema = self._schemas.get(job_type)
+        schemas = self._schemas
+        if job_type not in schemas:
+            schemas[job_type] = await self._load(job_type)
+        schema = schemas[job_type]
         if schema is None:
             return []
         return await self._in_thread(partial(schema.faults, payload))

@@ -18,10 +18,10 @@ from forge_collector.events import (
     WorkerLoadChanged,
 )
 from forge_collector.jobs import rules
-from forge_collector.jobs.store import Change
+from forge_collector.jobs.store import Change, Gone
 from forge_collector.jobs.waiting import Call, Waiting
 from forge_collector.jobs.watching import Watches
-from forge_shared.job_messages import AttemptOutcome, JobStatus
+from forge_shared.job_messages import AttemptOutcome, JobStatus, ResourceClass
 
 _MACHINES_KNOWN_MS: Final = 5_000
 
@@ -64,8 +64,8 @@ class LiveJobs:
                 self.attempts[change.outcome] += 1
             if change.ready is not None and change.job_id != is_called:
                 self.call_for(change.job_id, change.ready)
-            if change.freed is not None and change.freed in self.limits.fleet:
-                self.waiting.wake(Call(change.freed))
+            if change.freed is not None:
+                self._note_freed(change.freed, change.worker_id)
             if self.watches:
                 self.watches.note(change)
 
@@ -73,10 +73,11 @@ class LiveJobs:
         """Have a waiting claim look for this job."""
         self.waiting.wake(Call(needs.resource_class, job_id, needs))
 
-    def forgotten(self, job_ids: list[str], counts: Mapping[JobStatus, int]) -> None:
+    def forgotten(self, gone: Iterable[Gone]) -> None:
         """Follow the store where jobs are no more."""
-        self.counts = Counter(counts)
-        self.watches.note_gone(job_ids)
+        for one in gone:
+            self.counts[one.status] -= 1
+            self.watches.note_gone(one)
 
     def count_waiting(self) -> int:
         return len(self.waiting)
@@ -112,6 +113,11 @@ class LiveJobs:
             self._events.publish(JobFailed(change.job_id, change.type))
         elif after is JobStatus.CANCELLED:
             self._events.publish(JobCancelled(change.job_id, change.type))
+
+    def _note_freed(self, freed: ResourceClass, worker_id: str | None) -> None:
+        self.waiting.wake_worker(worker_id, freed)
+        if freed in self.limits.fleet:
+            self.waiting.wake(Call(freed))
 
     def _note_load(self, node_id: str | None, more: int) -> None:
         if node_id is not None:

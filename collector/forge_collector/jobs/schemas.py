@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
-from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
-from jsonschema.exceptions import SchemaError
+from jsonschema import Draft202012Validator, ValidationError, validators
+from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from forge_shared.messages import FieldError
 
@@ -25,6 +28,8 @@ MAX_SCHEMA_BYTES: Final = 64 * 1024
 _MOST_ERRORS: Final = 10
 _LONGEST_DETAIL: Final = 200
 _TIME_S: Final = 1.0
+_SCHEMA_TIME_S: Final = 2.0  # one that takes longer would hold up all payloads at each start
+_META_SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 _LEFT_OUT: Final = ("format", "pattern", "patternProperties", "unevaluatedItems")
 _LEFT_OUT_TOO: Final = ("unevaluatedProperties",)
 
@@ -49,16 +54,19 @@ class PayloadSchema:
             raise UnusableSchemaError(f"a schema holds {MAX_SCHEMA_BYTES:,} bytes at most")
         try:
             parsed = _of_this_draft(msgspec.json.decode(schema))
-            # Whether a format is one is a question of regular expressions as well.
-            Draft202012Validator.check_schema(parsed, format_checker=FormatChecker(()))
-        except SchemaError as error:
-            where = _path(error, "payload_schema")
-            raise UnusableSchemaError(f"{where}: {_short(error.message)}") from None
+            bounded = self._bounded()
+            self._until = time.monotonic() + _SCHEMA_TIME_S
+            meta_schema, parts = _of_schemas()
+            fault = best_match(bounded(meta_schema, registry=parts).iter_errors(parsed))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise UnusableSchemaError(_short(str(error))) from None
-        self._until = 0.0
+        except _TooLongError:
+            raise UnusableSchemaError("it takes too long to check") from None
+        if fault is not None:
+            where = _path(fault, "payload_schema")
+            raise UnusableSchemaError(f"{where}: {_short(fault.message)}")
         registry: Registry[Any] = Registry()  # it fetches nothing
-        self._validator: Validator = self._bounded()(parsed, registry=registry)
+        self._validator: Validator = bounded(parsed, registry=registry)
 
     def faults(self, payload: bytes) -> list[FieldError]:
         """Return what is wrong with a payload, by its path; nothing when it cannot be told in
@@ -125,6 +133,17 @@ def _additional_properties(
             yield from validator.descend(instance[name], value, path=name)
 
 
+@cache
+def _of_schemas() -> tuple[Any, Registry[Any]]:
+    """Return the schema of schemas, and the parts that it refers to. As they name their draft, they
+    would have a validator of their own, without our bounds."""
+    of_draft = [uri for uri in REGISTRY if "/draft/2020-12/" in uri]
+    parts = {uri: _of_this_draft(REGISTRY.contents(uri)) for uri in of_draft}
+    registry: Registry[Any] = Registry()
+    resources = [(uri, DRAFT202012.create_resource(part)) for uri, part in parts.items()]
+    return parts[_META_SCHEMA], registry.with_resources(resources)
+
+
 def _of_this_draft(schema: Any) -> Any:  # any JSON value
     """Return the schema without what would have parts of it checked by the rules of another."""
     if isinstance(schema, dict):
@@ -136,7 +155,7 @@ def _of_this_draft(schema: Any) -> Any:  # any JSON value
     return [_of_this_draft(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def _path(error: ValidationError | SchemaError, root: str) -> str:
+def _path(error: ValidationError, root: str) -> str:
     return _short(root + error.json_path.removeprefix("$"))
 
 

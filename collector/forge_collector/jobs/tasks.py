@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from typing import Final
 
 import structlog
@@ -47,8 +46,7 @@ async def sweep_forever(live: LiveJobs, db: Database) -> None:
 
 async def sweep(live: LiveJobs, db: Database) -> None:
     """Do what is due, page by page; nothing is written when nothing is."""
-    workers = await db.read(lambda tx: store.workers(tx, live.moment()))
-    live.workers = Counter("silent" if one.silent else one.state.value for one in workers)
+    live.workers = await db.read(lambda tx: store.worker_states(tx, live.moment()))
     for node_id in live.take_forgotten_nodes():
         await db.write(lambda tx: store.forget_node(tx, node_id))  # noqa: B023  awaited here
     is_more = await db.read(lambda tx: store.is_due(tx, live.moment()))
@@ -88,7 +86,12 @@ async def _tell_list(live: LiveJobs, db: Database, watch: ListWatch) -> None:
         return counts, store.summaries(tx, told, live.limits, at)
 
     at = live.moment()
-    counts, jobs = await db.read(query)
+    try:
+        counts, jobs = await db.read(query)
+    except DatabaseError:
+        for job_id in changed:
+            watch.note(job_id)
+        raise
     watch.tell(at.now_ms, counts, len(changed), jobs)
 
 
@@ -98,7 +101,12 @@ async def _tell_job(live: LiveJobs, db: Database, watch: JobWatch) -> None:
     def query(tx: Tx) -> Job | None:
         return store.job(tx, watch.job_id, live.limits, live.moment(), with_payload=False)
 
-    watch.tell(await db.read(query))
+    try:
+        found = await db.read(query)
+    except DatabaseError:
+        watch.has_news = True
+        raise
+    watch.tell(found)
 
 
 # --- forgetting -----------------------------------------------------------------------------
@@ -117,11 +125,11 @@ async def prune_forever(live: LiveJobs, db: Database, files: JobFiles, days: int
 
 async def prune(live: LiveJobs, db: Database, files: JobFiles, days: int) -> None:
     now_ms = live.moment().now_ms
-    while pruned := await db.write(
+    while gone := await db.write(
         lambda tx: store.prune(tx, now_ms - days * _DAY_MS, _JOBS_AT_ONCE)
     ):
-        await asyncio.to_thread(files.remove, pruned)
-        live.forgotten(pruned, await db.read(store.counts))
+        live.forgotten(gone)
+        await asyncio.to_thread(files.remove, [one.job_id for one in gone])
     await db.write(lambda tx: store.prune_workers(tx, now_ms - _SILENT_WORKERS_KEPT_MS))
     await db.write(store.prune_lanes)
 

@@ -1,8 +1,9 @@
 """Claims that wait for a job.
 
 A job that may start wakes the claim that has waited longest of those that fit it, and that one
-alone. Its unit is queued at once: behind the unit that makes the job ready, where that is queued in
-the same turn of the event loop, so that both are in one commit.
+alone; where that one turns out to be full, the next. Its unit is queued at once: behind the unit
+that makes the job ready, where that is queued in the same turn of the event loop, so that both are
+in one commit.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ _Bell = asyncio.Future[asyncio.Future[Claimed] | None]
 
 
 class Call(NamedTuple):
-    """What a waiting claim is woken for: a job, or without one a slot that has become free."""
+    """What a waiting claim is woken for: a job, or without one a slot that has become free.
+    ``number``: of this call, among all."""
 
     resource_class: ResourceClass
     job_id: str | None = None
     needs: rules.Needs | None = None
+    number: int = 0
 
     @property
     def subject(self) -> str:
@@ -39,24 +42,31 @@ class Call(NamedTuple):
 
 
 class Seat:
-    """A claim that may wait. ``claim`` queues its unit; ``is_there``: somebody would still hear."""
+    """A claim that may wait. ``claim`` queues its unit; ``is_there``: somebody would still hear;
+    ``full``: of which classes its worker could take no job when it asked last, whatever it offers.
+    """
 
-    __slots__ = ("asked_at", "bell", "call", "claim", "is_there", "offer")
+    __slots__ = ("asked_at", "bell", "call", "claim", "full", "is_there", "offer", "worker_id")
 
     def __init__(
         self,
+        worker_id: str,
         offer: rules.Offer,
         claim: Callable[[], asyncio.Future[Claimed]],
         is_there: Callable[[], bool],
     ) -> None:
+        self.worker_id = worker_id
         self.offer = offer
         self.claim = claim
         self.is_there = is_there
         self.bell: _Bell | None = None
         self.call: Call | None = None
         self.asked_at = 0
+        self.full: frozenset[ResourceClass] = frozenset()
 
     def fits(self, call: Call) -> bool:
+        if call.resource_class in self.full:
+            return False
         if call.needs is not None:
             return rules.fits(call.needs, self.offer)
         return self.offer.slots.get(call.resource_class, 0) > 0
@@ -68,9 +78,10 @@ class Waiting:
     def __init__(self) -> None:
         self._idle: dict[Seat, None] = {}
         self._idle_by_type: dict[str, dict[Seat, None]] = {}
+        self._full: dict[str, Seat] = {}  # idle ones, by worker
         self._is_closed = False
-        # Calls that nobody idle could take, and the last of each subject: who was on the way then
-        # may have been too early, and looks again.
+        # How many calls there were, and of each subject the last that nobody idle could take: who
+        # was on the way then may have been too early, and looks again.
         self._calls = 0
         self._unmet: dict[str, int] = {}
         self._all_unmet = 0
@@ -86,34 +97,45 @@ class Waiting:
         asked: asyncio.Future[Claimed] | None = self._asked(seat)
         while asked is not None:
             claimed = await asked
+            self._pass_on(seat, claimed)
             if has_news(claimed):
-                self._pass_on(seat, claimed)
                 return claimed
-            looks_again = self._missed(seat) and seat.is_there()
+            seat.full = claimed.full
+            looks_again = loop.time() < until and self._missed(seat) and seat.is_there()
             asked = self._asked(seat) if looks_again else await self._rung(seat, until)
         return None
 
     def wake(self, call: Call) -> None:
         """Have the claim that waits longest, of those that fit, look at once."""
-        idle = self._idle if call.needs is None else self._idle_by_type.get(call.needs.type, {})
-        for seat in list(idle):
-            if not seat.fits(call):
-                continue
-            if seat.is_there():
-                self._ring(seat, call)
-                return
-            self._end(seat)
         self._calls += 1
-        self._unmet[call.subject] = self._calls
-        if len(self._unmet) > _MOST_SUBJECTS:
-            self._unmet.clear()
-            self._all_unmet = self._calls
+        self._call(call._replace(number=self._calls))
+
+    def wake_worker(self, worker_id: str | None, freed: ResourceClass) -> None:
+        """Have the claim of a worker that was full look again: one of its leases ended."""
+        seat = self._full.get(worker_id or "")
+        if seat is not None and freed in seat.full and seat.is_there():
+            self._ring(seat, None)
 
     def close(self) -> None:
         """Let go of everybody who waits, and let nobody wait any more."""
         self._is_closed = True
         for seat in list(self._idle):
             self._end(seat)
+
+    def _call(self, call: Call) -> None:
+        """Wake one that has not looked since the call."""
+        idle = self._idle if call.needs is None else self._idle_by_type.get(call.needs.type, {})
+        for seat in list(idle):
+            if seat.asked_at >= call.number or not seat.fits(call):
+                continue
+            if seat.is_there():
+                self._ring(seat, call)
+                return
+            self._end(seat)
+        self._unmet[call.subject] = max(call.number, self._unmet.get(call.subject, 0))
+        if len(self._unmet) > _MOST_SUBJECTS:
+            self._unmet.clear()
+            self._all_unmet = self._calls
 
     # --- one seat --------------------------------------------------------------------------
 
@@ -135,6 +157,8 @@ class Waiting:
             return None
         seat.bell = loop.create_future()
         self._idle[seat] = None
+        if seat.full:
+            self._full[seat.worker_id] = seat
         for job_type in seat.offer.types:
             self._idle_by_type.setdefault(job_type, {})[seat] = None
         timer = loop.call_at(until, self._end, seat)
@@ -144,7 +168,7 @@ class Waiting:
             timer.cancel()
             self._leave(seat)
 
-    def _ring(self, seat: Seat, call: Call) -> None:
+    def _ring(self, seat: Seat, call: Call | None) -> None:
         bell = self._leave(seat)
         if bell is None or bell.done():
             return
@@ -162,6 +186,8 @@ class Waiting:
     def _leave(self, seat: Seat) -> _Bell | None:
         if seat in self._idle:
             del self._idle[seat]
+            if self._full.get(seat.worker_id) is seat:
+                del self._full[seat.worker_id]
             for job_type in seat.offer.types:
                 seats = self._idle_by_type[job_type]
                 del seats[seat]
@@ -171,9 +197,13 @@ class Waiting:
         return bell
 
     def _pass_on(self, seat: Seat, claimed: Claimed) -> None:
-        """Where it took something else than it was called for, call another in its place."""
-        if seat.call is not None and claimed.jobs and not seat.call.is_answered_by(claimed):
-            self.wake(seat.call)
+        """Call another in its place, where it could not take what it was called for, or took
+        something else. A job that is not there any more is nobody's."""
+        call, seat.call = seat.call, None
+        if call is None or call.is_answered_by(claimed):
+            return
+        if claimed.jobs or call.job_id is None or call.resource_class in claimed.full:
+            self._call(call)
 
 
 def has_news(claimed: Claimed) -> bool:

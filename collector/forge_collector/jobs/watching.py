@@ -7,12 +7,12 @@ What changed is noted as it happens, and read and encoded once for all, a few ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from forge_collector.http.streams import event
-from forge_collector.jobs.store import Change
+from forge_collector.jobs.store import Change, Gone
 from forge_shared import codec
 from forge_shared.job_messages import Job, JobsFrame, JobStatus, JobSummary
 
@@ -38,8 +38,9 @@ class ListWatch:
         if len(self.changed) <= _MOST_TOLD:
             self.changed[job_id] = None
 
-    def note_gone(self, job_ids: Iterable[str]) -> None:
-        self._gone += job_ids
+    def note_gone(self, job_id: str) -> None:
+        if len(self._gone) <= _MOST_TOLD:
+            self._gone.append(job_id)
 
     @property
     def has_news(self) -> bool:
@@ -136,12 +137,12 @@ class Watches:
         if (job := self._jobs.get(change.job_id)) is not None:
             job.has_news = True
 
-    def note_gone(self, job_ids: Iterable[str]) -> None:
-        for watched in self._lists.values():
-            watched.note_gone(job_ids)
-        for job_id in job_ids:
-            if (job := self._jobs.get(job_id)) is not None:
-                job.has_news = True
+    def note_gone(self, gone: Gone) -> None:
+        for owner_id in (None, gone.submitted_by):
+            if (watched := self._lists.get(owner_id)) is not None:
+                watched.note_gone(gone.job_id)
+        if (job := self._jobs.get(gone.job_id)) is not None:
+            job.has_news = True
 
     def lists_with_news(self) -> list[ListWatch]:
         return [watched for watched in self._lists.values() if watched.has_news]

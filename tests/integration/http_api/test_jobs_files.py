@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
 import pytest
 
 from forge_collector.jobs import tasks
+from forge_collector.jobs.files import Draft
 from forge_shared.job_messages import (
     MAX_FILE_BYTES,
     ClaimedJob,
@@ -300,5 +302,57 @@ async def test_files_of_nobody_are_removed(server: Server) -> None:
 async def test_a_file_that_was_lost_is_said_to_be(server: Server) -> None:
     job_id = await submit(server, payload_file=digest())
     await put(server, job_id, "payload", CONTENT)
-    (folder(server, job_id) / "payload").unlink()
+    (folder(server, job_id) / f"payload.{SHA256}").unlink()
     (await get(server, job_id, "payload")).problem("not_found")
+
+
+async def test_a_file_that_the_store_never_heard_of_takes_nothing_away(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the collector ends between the one and the other, or the lease does."""
+    worker, held = await leased(server)
+    lease = {"Forge_Lease": held.lease}
+    await put(server, held.id, "checkpoint", CONTENT, worker.token, **lease, Forge_Sha256=SHA256)
+    newer = CONTENT[::-1]
+    sha256 = hashlib.sha256(newer).hexdigest()
+    files = server.collector.job_files
+    finish = files.finish
+
+    def finish_and_fail(draft: Draft) -> None:
+        finish(draft)
+        raise OSError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "finish", finish_and_fail)
+        failed = await put(
+            server, held.id, "checkpoint", newer, worker.token, **lease, Forge_Sha256=sha256
+        )
+    failed.problem("storage_failed")
+    read = await get(server, held.id, "checkpoint", worker.token, **lease)
+    assert read.body == CONTENT
+    await put(server, held.id, "checkpoint", newer, worker.token, **lease, Forge_Sha256=sha256)
+    read = await get(server, held.id, "checkpoint", worker.token, **lease)
+    assert read.body == newer
+    assert [each.name for each in folder(server, held.id).iterdir()] == [f"checkpoint.{sha256}"]
+
+
+async def test_an_empty_file_is_whole_when_it_is_asked_for(server: Server) -> None:
+    job_id = await submit(server, payload_file=digest(b""))
+    answer = await put(server, job_id, "payload", b"", Content_Range="bytes */0")
+    assert answer.as_(JobFile).received == 0
+    assert await status(server, job_id) is JobStatus.PENDING
+    assert (await get(server, job_id, "payload")).body == b""
+
+
+async def test_a_lease_that_is_no_text_is_none(server: Server) -> None:
+    worker, held = await leased(server)
+    head = (
+        f"GET /api/jobs/{held.id}/files/result HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: {worker.token['Authorization']}\r\nConnection: close\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.collector.port)
+    writer.write(head.encode() + b"Forge-Lease: \xff\xfe\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert b" 409 " in answer.partition(b"\r\n")[0]
+    assert b"stale_lease" in answer

@@ -6,9 +6,20 @@ import asyncio
 
 import pytest
 
-from forge_shared.job_messages import Job, Jobs, JobsFrame, JobStatus
+from forge_collector.db.errors import TooSlowError
+from forge_collector.jobs import store, tasks
+from forge_shared.job_messages import Job, Jobs, JobsFrame, JobStatus, JobSubmission
 from tests.integration.http_api.jobs import Worker, cancel, job, new_id, retry, streaming, submit
-from tests.integration.http_api.running import ADMIN, Headers, Server, bearer
+from tests.integration.http_api.running import ADMIN, Headers, Server, bearer, until
+
+MONTH_MS = 31 * 24 * 3600 * 1000
+
+
+async def prune(server: Server) -> None:
+    """Let a month pass, and what has ended leave."""
+    collector = server.collector
+    server.clock.advance(MONTH_MS)
+    await tasks.prune(collector.jobs, collector.db, collector.job_files, 30)
 
 
 async def listed(server: Server, query: str = "", who: Headers = ADMIN) -> list[str]:
@@ -91,6 +102,15 @@ async def test_what_a_session_submits_is_its_tokens(server: Server) -> None:
     assert (await job(server, job_id, another)).submitted_by == "Ann"
 
 
+async def test_a_retry_does_not_tell_who_has_the_key(server: Server) -> None:
+    mine, other = await server.submitter("Ann"), await server.submitter("Ben")
+    job_id = await submit(server, mine, dedup_key="k")
+    await cancel(server, job_id)
+    foreign = await submit(server, other, dedup_key="k")
+    refused = (await retry(server, job_id, mine)).problem("job_unfinished")
+    assert foreign not in refused.detail
+
+
 async def test_a_viewer_looks_and_does_not_touch(server: Server) -> None:
     viewer, job_id = await server.viewer(), await submit(server)
     assert await listed(server, "", viewer) == [job_id]
@@ -149,6 +169,51 @@ async def test_a_submitters_stream_tells_of_its_own(server: Server) -> None:
         frame = await stream.event("jobs", JobsFrame)
         assert [each.id for each in frame.jobs] == [job_id]
         assert frame.counts[JobStatus.PENDING] == 1
+
+
+async def test_a_submitters_stream_does_not_tell_what_of_others_is_gone(server: Server) -> None:
+    mine = await server.submitter()
+    own, foreign = await submit(server, mine), await submit(server)
+    for job_id in (own, foreign):
+        await cancel(server, job_id)
+    async with streaming(server, mine) as stream, streaming(server) as of_all:
+        for each in (stream, of_all):
+            await each.event("jobs", JobsFrame)
+        await prune(server)
+        assert (await stream.event("jobs", JobsFrame)).gone == [own]
+        assert set((await of_all.event("jobs", JobsFrame)).gone) == {own, foreign}
+
+
+async def test_counts_stay_right_when_jobs_leave_amid_changes(server: Server) -> None:
+    """What is committed and not counted yet must not be counted twice."""
+    db, live = server.collector.db, server.collector.jobs
+    await cancel(server, await submit(server))
+    server.clock.advance(MONTH_MS)
+    new = store.Submission(new_id(), JobSubmission("echo"), "me", "Me")
+    submitted = await db.write(lambda tx: store.submit(tx, new, live.moment()))
+    await prune(server)
+    assert submitted.change is not None
+    live.note([submitted.change])
+    assert dict(live.counts) == await db.read(store.counts)
+
+
+async def test_what_could_not_be_read_is_told_later(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with streaming(server) as stream:
+        await stream.event("jobs", JobsFrame)
+        with monkeypatch.context() as broken:
+            failures: list[object] = []
+
+            def failing(*_: object) -> None:
+                failures.append(None)
+                raise TooSlowError
+
+            broken.setattr(store, "summaries", failing)
+            job_id = await submit(server)
+            await until(lambda: bool(failures))
+        frame = await stream.event("jobs", JobsFrame)
+        assert [each.id for each in frame.jobs] == [job_id]
 
 
 async def test_the_stream_of_one_job(server: Server) -> None:

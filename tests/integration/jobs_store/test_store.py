@@ -30,6 +30,7 @@ PENDING, RUNNING, WAITING = JobStatus.PENDING, JobStatus.RUNNING, JobStatus.WAIT
 SUCCEEDED, FAILED, CANCELLED = JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED
 DIGEST = FileDigest(5, "a" * 64)
 OTHER = FileDigest(5, "b" * 64)
+DAY_MS = 24 * 3600 * 1000
 
 
 def refused(code: str) -> Any:
@@ -429,12 +430,35 @@ def test_what_has_ended_leaves_with_all_that_is_its(queue: Queue) -> None:
     ended_later = queue.submit()
     queue.pass_ms(1000)
     store.cancel(queue.tx, ended_later, queue.at)
-    assert store.prune(queue.tx, START_MS + 500) == [old]
+    assert store.prune(queue.tx, START_MS + 500) == [store.Gone(old, CANCELLED, "me")]
     assert store.prune(queue.tx, START_MS + 500) == []
     assert store.known(queue.tx, [old, ended_later, *kept]) == {ended_later, *kept}
     for table in ("job_attempts", "job_incumbents", "job_checkpoints", "job_files"):
         assert queue.tx.execute(f"SELECT * FROM {table}").fetchall() == []
-    assert store.prune(queue.tx, START_MS + 5000, limit=1) == [ended_later]
+    (gone,) = store.prune(queue.tx, START_MS + 5000, limit=1)
+    assert gone.job_id == ended_later
+
+
+def test_a_type_stays_while_a_worker_offers_it(queue: Queue) -> None:
+    """A worker tells of its plugins at its start, and may go on for a year."""
+    queue.beat(plugins=[PluginOffer("echo", "1", ResourceClass.LLM)])
+    queue.beat(worker_id="pc.2", plugins=[PluginOffer("other", "1")])
+    queue.pass_ms(365 * DAY_MS)
+    queue.beat()
+    store.prune_workers(queue.tx, queue.now_ms - DAY_MS)
+    assert [one.name for one in store.types(queue.tx, queue.at)] == ["echo"]
+    queue.submit()
+    assert queue.claim()[0].resource_class is ResourceClass.LLM
+
+
+def test_workers_after_a_restart_with_a_clock_that_was_set_back(queue: Queue) -> None:
+    queue.beat()
+    queue.lease_ms -= DAY_MS
+    store.resume(queue.tx, queue.at)
+    assert store.worker_states(queue.tx, queue.at) == {"ready": 1}
+    queue.pass_ms(rules.LEASE_TTL_MS + 1)
+    assert [one.silent for one in store.workers(queue.tx, queue.at)] == [True]
+    assert store.worker_states(queue.tx, queue.at) == {"silent": 1}
 
 
 def test_limits_of_a_job_that_its_worker_does_not_keep(queue: Queue) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import msgspec
+from aiohttp import web
 
 from forge_collector.db import Tx
 from forge_collector.http.auth import Principal
@@ -29,6 +30,13 @@ def check_is_seen(tx: Tx, job_id: str, owner_id: str | None) -> None:
     """Raise NoSuchJobError for a job that the caller does not see."""
     if owner_id is not None and store.submitter_of(tx, job_id) != owner_id:
         raise rules.NoSuchJobError(job_id)
+
+
+def lease_of(request: web.Request) -> str | None:
+    """Return the lease that a request names; what cannot be one, as the store could not look it up,
+    is none."""
+    lease = request.headers.get(LEASE_HEADER)
+    return lease if lease is not None and lease.isascii() else None
 
 
 def job_id_of(text: str) -> str:

@@ -19,9 +19,9 @@ from forge_collector.jobs import rules, store
 from forge_collector.jobs.files import NAMES, PAYLOAD, Draft, Grown, JobFiles, Part, PartError
 from forge_collector.jobs.live import LiveJobs
 from forge_collector.jobs.routes.asked import (
-    LEASE_HEADER,
     check_is_seen,
     job_id_of,
+    lease_of,
     owner_seen,
     refusals_told,
 )
@@ -75,7 +75,7 @@ class FileRoutes:
     ) -> tuple[store.FileRow | None, store.FileRow]:
         """Return the file if it is whole already, and the row it grows by."""
         sha256 = _announced(call.request)
-        principal, lease = call.principal, call.request.headers.get(LEASE_HEADER)
+        principal, lease = call.principal, lease_of(call.request)
 
         def unit(tx: Tx) -> tuple[store.FileRow | None, store.FileRow]:
             if principal.role is Role.NODE:
@@ -120,6 +120,7 @@ class FileRoutes:
         )
         if change is not None:
             self._live.note([change])
+        await _on_disk(lambda: self._files.remove_older(draft))
 
     @contextmanager
     def _alone(self, job_id: str, name: str) -> Iterator[None]:
@@ -137,7 +138,7 @@ class FileRoutes:
 
     async def download(self, call: Call[None]) -> web.StreamResponse:
         job_id, name = job_id_of(call.path("id")), _name_of(call.path("name"))
-        principal, lease = call.principal, call.request.headers.get(LEASE_HEADER)
+        principal, lease = call.principal, lease_of(call.request)
 
         def look(tx: Tx) -> tuple[store.FileRow | None, store.FileRow | None]:
             check_is_seen(tx, job_id, owner_seen(principal))
@@ -165,7 +166,7 @@ class FileRoutes:
                 f"{partial.received:,} of its {partial.size:,} bytes have been uploaded so far.",
             )
         _check_range(call.request, whole.size)
-        path = self._files.path(job_id, name)
+        path = self._files.path(Draft(job_id, name, whole.sha256))
         if not await asyncio.to_thread(path.is_file):
             raise not_found(f"file {name} of the job any more: the collector's folder lacks it")
         return web.FileResponse(path, headers=_HEADERS)

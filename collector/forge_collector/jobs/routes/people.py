@@ -29,6 +29,7 @@ from forge_shared.job_messages import (
     Jobs,
     JobStatus,
     JobSubmission,
+    ResourceClass,
     Workers,
 )
 
@@ -63,7 +64,7 @@ class PeopleRoutes:
         await self._check_payload(wanted)
         # os.urandom lets go of the interpreter, and the writer's thread takes it: under load it
         # took 180 µs. An id is no secret.
-        noise = random.getrandbits(_ID_NOISE_BITS)  # noqa: S311
+        noise = random.getrandbits(_ID_NOISE_BITS)
         job_id = wanted.id or identity.uuid7(self._clock.now_ms(), noise)
         owner_id = owner_seen(call.principal)
         new = store.Submission(job_id, wanted, call.principal.owner_id, call.principal.name)
@@ -81,10 +82,12 @@ class PeopleRoutes:
 
         queued = self._db.queue(unit)
         # In the same turn of the event loop: what claims the job is in the commit that adds it.
-        is_called = self._call_ahead(job_id, wanted)
+        called = self._call_ahead(job_id, wanted)
         with refusals_told(job_id):
             submitted = await queued
         if (change := submitted.change) is not None:
+            # A type may have got another class just now.
+            is_called = change.ready is not None and change.ready.resource_class is called
             live.note([change], is_called=job_id if is_called else None)
         return json_response(submitted.reply, status=200 if change is None else 201)
 
@@ -182,14 +185,15 @@ class PeopleRoutes:
                 errors=faults,
             )
 
-    def _call_ahead(self, job_id: str, wanted: JobSubmission) -> bool:
-        """Call a waiting claim for a job that is about to be pending."""
+    def _call_ahead(self, job_id: str, wanted: JobSubmission) -> ResourceClass | None:
+        """Call a waiting claim for a job that is about to be pending; return the class it is
+        called for."""
         if wanted.payload_file is not None or wanted.delay_s:
-            return False
+            return None
         resource_class = wanted.resource_class or self._job_types.class_of(wanted.type)
         needs = rules.Needs(wanted.type, resource_class, wanted.requires)
         self._live.call_for(job_id, needs)
-        return True
+        return resource_class
 
     async def _job_response(self, job_id: str, owner_id: str | None = None) -> web.Response:
         with refusals_told(job_id):

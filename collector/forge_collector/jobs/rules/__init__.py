@@ -43,6 +43,7 @@ from forge_collector.jobs.rules.refusals import (
     id_taken,
     job_finished,
     job_unfinished,
+    key_under_way,
     stale_lease,
 )
 from forge_collector.jobs.rules.states import (
@@ -110,6 +111,7 @@ __all__ = [
     "id_taken",
     "job_finished",
     "job_unfinished",
+    "key_under_way",
     "may_become",
     "misfit",
     "offered",

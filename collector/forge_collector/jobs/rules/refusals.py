@@ -67,6 +67,13 @@ def job_unfinished(job_id: str) -> RefusedError:
     )
 
 
+def key_under_way() -> RefusedError:
+    return RefusedError(
+        JOB_UNFINISHED,
+        "Another job with its dedup_key is under way. Wait until that one has ended.",
+    )
+
+
 def id_taken(job_id: str) -> RefusedError:
     return RefusedError(
         ID_TAKEN, f"Another job has the id {job_id}. Leave the id out, or make a new UUID."

@@ -12,6 +12,7 @@ from forge_collector.jobs.store.crew import (
     schema_of,
     standings,
     types,
+    worker_states,
     workers,
 )
 from forge_collector.jobs.store.files import (
@@ -25,7 +26,7 @@ from forge_collector.jobs.store.files import (
 from forge_collector.jobs.store.heartbeats import Heard, heartbeat
 from forge_collector.jobs.store.lanes import prune as prune_lanes
 from forge_collector.jobs.store.people import cancel, retry
-from forge_collector.jobs.store.pruning import known, prune
+from forge_collector.jobs.store.pruning import Gone, known, prune
 from forge_collector.jobs.store.reading import (
     Wanted,
     counts,
@@ -46,6 +47,7 @@ __all__ = [
     "Claim",
     "Claimed",
     "FileRow",
+    "Gone",
     "Heard",
     "RaceError",
     "Settled",
@@ -86,5 +88,6 @@ __all__ = [
     "sweep",
     "types",
     "worker_node",
+    "worker_states",
     "workers",
 ]

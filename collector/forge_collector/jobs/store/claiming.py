@@ -68,12 +68,14 @@ class Claim(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """``settled``, ``refused``: the results that came with the claim."""
+    """``settled``, ``refused``: the results that came with the claim. ``full``: where there are no
+    jobs, of which classes the worker can take none, even if there were some that fit."""
 
     jobs: list[ClaimedJob]
     settled: list[ResultReply]
     refused: list[Refusal]
     changes: list[Change]
+    full: frozenset[ResourceClass]
 
 
 class _Row(NamedTuple):
@@ -109,24 +111,30 @@ def claim(tx: Tx, wanted: Claim, limits: Limits, at: Moment, draw: Draw) -> Clai
     request, node_id = wanted.request, wanted.machine.node_id
     is_repeat = workers.meet_claiming(tx, request, node_id, at)
     settled, refused, changes = settling.settle_all(tx, request.results, node_id, at, draw)
-    jobs = _again(tx, request, at) if is_repeat else None
+    jobs = _again(tx, request, wanted.machine.node_id, at) if is_repeat else None
+    is_spent = jobs == []
     if jobs is None:
         taken = _take(tx, wanted, limits, at)
         jobs = [one.job for one in taken]
         changes += [_change(one, wanted) for one in taken]
-    return Claimed(jobs, settled, refused, changes)
+    full = frozenset() if jobs else _full(tx, request, limits, is_spent=is_spent)
+    return Claimed(jobs, settled, refused, changes, full)
 
 
-def _again(tx: Tx, request: ClaimRequest, at: Moment) -> list[ClaimedJob] | None:
+def _again(tx: Tx, request: ClaimRequest, node_id: str, at: Moment) -> list[ClaimedJob] | None:
     """Return what this claim was given before; None if it was given nothing."""
     if request.claim_id is None:
         return None
-    asked = {"claim_id": request.claim_id, "worker_id": request.worker_id}
+    asked = {
+        "claim_id": request.claim_id,
+        "worker_id": request.worker_id,
+        "node_id": node_id,
+    }
     rows = tx.execute(
         f"""
         SELECT a.lease, a.attempt, a.resource_class, a.ended_at, {_TOLD}
         FROM job_attempts AS a JOIN job_queue AS q ON q.id = a.job_id
-        WHERE a.claim_id = :claim_id AND a.worker_id = :worker_id
+        WHERE a.claim_id = :claim_id AND a.worker_id = :worker_id AND a.node_id = :node_id
         """,
         asked,
     ).fetchall()
@@ -135,7 +143,8 @@ def _again(tx: Tx, request: ClaimRequest, at: Moment) -> list[ClaimedJob] | None
     tx.execute(
         """
         UPDATE job_attempts SET expires_ms = :expires_ms
-        WHERE claim_id = :claim_id AND worker_id = :worker_id AND ended_at IS NULL
+        WHERE claim_id = :claim_id AND worker_id = :worker_id AND node_id = :node_id
+            AND ended_at IS NULL
         """,
         {**asked, "expires_ms": at.lease_ms + rules.LEASE_TTL_MS},
     )
@@ -213,6 +222,19 @@ def _free_in_fleet(
         {"resource_class": resource_class.value},
     ).fetchone()
     return limits[resource_class] - int(running)
+
+
+def _full(
+    tx: Tx, request: ClaimRequest, limits: Limits, *, is_spent: bool
+) -> frozenset[ResourceClass]:
+    """Return of which classes the worker holds all that it may. ``is_spent``: the leases of this
+    claim have ended, and it is given no others."""
+    if is_spent:
+        return frozenset(ResourceClass)
+    offered = [one for one, slots in request.slots.items() if slots > 0 and one in limits.worker]
+    return frozenset(
+        one for one in offered if _free_of_worker(tx, one, request, limits.worker) <= 0
+    )
 
 
 def _shares(

@@ -56,6 +56,21 @@ def workers(tx: Tx, at: Moment) -> list[Worker]:
     ]
 
 
+def worker_states(tx: Tx, at: Moment) -> Counter[str]:
+    """Return how many workers are in each state; those that are silent are in none but that."""
+    rows = tx.execute(
+        """
+        SELECT state, heard_ms < :silent_ms, COUNT(*) FROM job_workers
+        GROUP BY state, heard_ms < :silent_ms
+        """,
+        {"silent_ms": at.lease_ms - rules.LEASE_TTL_MS},
+    ).fetchall()
+    states: Counter[str] = Counter()
+    for state, is_silent, count in rows:
+        states["silent" if is_silent else state] += count
+    return states
+
+
 def standings(tx: Tx, at: Moment) -> list[Standing]:
     """Return the workers as ``rules.why_waiting`` looks at them."""
     running: defaultdict[str, Counter[ResourceClass]] = defaultdict(Counter)

@@ -63,8 +63,8 @@ def retry(tx: Tx, job_id: str, at: Moment) -> Change:
         raise rules.job_unfinished(job_id)
     if found.status not in rules.sources(Event.RETRIED):
         raise rules.job_finished(job_id, found.status)
-    if found.dedup_key is not None and (other := under_way(tx, found.type, found.dedup_key)):
-        raise rules.job_unfinished(other[0])
+    if found.dedup_key is not None and under_way(tx, found.type, found.dedup_key) is not None:
+        raise rules.key_under_way()  # it may be somebody else's, so not which
     is_uploading = found.payload_file == UPLOADING
     place = None
     if not is_uploading:
@@ -74,7 +74,7 @@ def retry(tx: Tx, job_id: str, at: Moment) -> Change:
         """
         UPDATE job_queue SET
             status = :after, lane = :lane, rank = :rank, attempt_count = 0,
-            available_at = CASE WHEN :lane IS NULL THEN :now END,
+            available_at = :available_at,
             deadline = CASE WHEN deadline > :now THEN deadline END,
             finished_at = NULL, cancel_requested_at = NULL, error = NULL,
             claimed_by = NULL, node_id = NULL, claimed_at = NULL, lease = NULL
@@ -83,6 +83,7 @@ def retry(tx: Tx, job_id: str, at: Moment) -> Change:
         {
             "after": status.value,
             "lane": None if place is None else place.lane,
+            "available_at": at.now_ms if place is None else None,
             "rank": rules.rank(at.now_ms, found.priority),
             "now": at.now_ms,
             "id": job_id,

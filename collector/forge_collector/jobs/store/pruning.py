@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from forge_collector.db import Tx, Value
 from forge_collector.jobs import rules
+from forge_shared.job_messages import JobStatus
 
 
-def prune(tx: Tx, before_ms: int, limit: int = 100) -> list[str]:
-    """Remove up to ``limit`` jobs that finished before then; return their ids, of whose files only
+class Gone(NamedTuple):
+    """A job that is no more. ``status``: its last."""
+
+    job_id: str
+    status: JobStatus
+    submitted_by: str
+
+
+def prune(tx: Tx, before_ms: int, limit: int = 100) -> list[Gone]:
+    """Remove up to ``limit`` jobs that finished before then, and return them; of their files only
     the bytes are left."""
-    gone: list[str] = []
+    gone: list[Gone] = []
     for status in sorted(rules.FINISHED):
         rows = tx.execute(
             """
@@ -21,14 +31,14 @@ def prune(tx: Tx, before_ms: int, limit: int = 100) -> list[str]:
                   AND created_at < :before_ms AND finished_at < :before_ms
                 ORDER BY created_at LIMIT :limit
             ) AND finished_at < :before_ms
-            RETURNING id
+            RETURNING id, submitted_by
             """,
             {"status": status.value, "before_ms": before_ms, "limit": limit - len(gone)},
         ).fetchall()
-        gone += [job_id for (job_id,) in rows]
+        gone += [Gone(job_id, status, submitted_by) for job_id, submitted_by in rows]
     for table in ("job_attempts", "job_incumbents", "job_checkpoints", "job_files"):
         tx.executemany(
-            f"DELETE FROM {table} WHERE job_id = :job_id", [{"job_id": job_id} for job_id in gone]
+            f"DELETE FROM {table} WHERE job_id = :job_id", [{"job_id": one.job_id} for one in gone]
         )
     return gone
 

@@ -68,7 +68,11 @@ def sweep(tx: Tx, at: Moment, draw: Draw, limit: int = 100) -> Swept:
 
 def resume(tx: Tx, at: Moment) -> int:
     """Give every live lease a full term, for nobody could renew one while the collector did not
-    run; return how many there are."""
+    run; return how many there are. The lease clock may be behind what it was before."""
+    tx.execute(
+        "UPDATE job_workers SET heard_ms = :lease_ms WHERE heard_ms > :lease_ms",
+        {"lease_ms": at.lease_ms},
+    )
     return tx.execute(
         """
         UPDATE job_attempts SET

@@ -176,10 +176,7 @@ def prune(tx: Tx, before_ms: int) -> int:
         f"DELETE FROM job_workers WHERE last_seen < :before_ms AND NOT EXISTS ({live})",
         {"before_ms": before_ms},
     ).rowcount
-    tx.execute(
-        "DELETE FROM job_types WHERE seen_at < :before_ms",
-        {"before_ms": before_ms - _TYPES_KEPT_LONGER_MS},
-    )
+    _prune_types(tx, before_ms - _TYPES_KEPT_LONGER_MS)
     return removed
 
 
@@ -205,10 +202,30 @@ def _add(tx: Tx, worker_id: str, node_id: str, types: str, at: Moment) -> None:
     )
 
 
+def _prune_types(tx: Tx, before_ms: int) -> None:
+    """Remove types that were told of before then, but for what a worker that is kept offers."""
+    old = tx.execute(
+        "SELECT name, version FROM job_types WHERE seen_at < :before_ms", {"before_ms": before_ms}
+    ).fetchall()
+    if not old:
+        return
+    rows = tx.execute("SELECT offers FROM job_workers WHERE offers IS NOT NULL").fetchall()
+    offered = {
+        (one.name, one.version)
+        for (offers,) in rows
+        for one in codec.decode(offers.encode(), list[OfferedType])
+    }
+    _remove_types(tx, [one for one in old if one not in offered])
+
+
 def _drop_old_versions(tx: Tx, name: str) -> None:
     rows = tx.execute("SELECT version FROM job_types WHERE name = :name", {"name": name}).fetchall()
     versions = sorted((version for (version,) in rows), key=rules.version, reverse=True)
+    _remove_types(tx, [(name, version) for version in versions[_MOST_VERSIONS:]])
+
+
+def _remove_types(tx: Tx, types: Sequence[tuple[str, str]]) -> None:
     tx.executemany(
         "DELETE FROM job_types WHERE name = :name AND version = :version",
-        [{"name": name, "version": version} for version in versions[_MOST_VERSIONS:]],
+        [{"name": name, "version": version} for name, version in types],
     )

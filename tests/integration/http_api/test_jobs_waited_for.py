@@ -1,0 +1,92 @@
+"""Claims that wait side by side: a job reaches one that can take it, whoever waits longest."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from forge_shared.job_messages import ClaimedJob
+from tests.integration.http_api.jobs import Worker, begun, submit, waits_for_jobs
+from tests.integration.http_api.running import Server
+
+LONG_S = 25
+
+
+async def taken(claim: asyncio.Task[Any]) -> ClaimedJob:
+    """Return the job of a claim, which is woken long before its time is up."""
+    jobs: list[ClaimedJob] = await asyncio.wait_for(claim, 5)
+    return jobs[0]
+
+
+async def holding_all_it_may(server: Server, node_id: str = "n1") -> tuple[Worker, ClaimedJob]:
+    """Return a worker that offers more slots than the collector lets it use, and a job of its."""
+    worker = await Worker.of(server, node_id)
+    for _ in range(4):
+        await submit(server)
+    held = await worker.claim(max=10, slots={"cpu": 10})
+    assert len(held) == 4
+    return worker, held[0]
+
+
+async def test_a_full_worker_that_waits_keeps_no_job_from_others(server: Server) -> None:
+    full, _ = await holding_all_it_may(server)
+    other = await Worker.of(server, "n2")
+    async with begun(full.claim(wait_s=LONG_S, slots={"cpu": 6})):
+        await waits_for_jobs(server, 1)
+        async with begun(other.claim(wait_s=LONG_S)) as claim:
+            await waits_for_jobs(server, 2)
+            job_id = await submit(server)
+            assert (await taken(claim)).id == job_id
+
+
+async def test_a_worker_filled_while_it_waits_passes_the_job_on(server: Server) -> None:
+    """It has two claims at a time, and the one that waits is called first."""
+    filling, other = await Worker.of(server), await Worker.of(server, "n2")
+    async with begun(filling.claim(wait_s=LONG_S, slots={"cpu": 6}, types=["echo", "x"])):
+        await waits_for_jobs(server, 1)
+        async with begun(other.claim(wait_s=LONG_S, types=["x"])) as claim:
+            await waits_for_jobs(server, 2)
+            for _ in range(4):
+                await submit(server, type="y")
+            assert len(await filling.claim(max=10, types=["y"])) == 4
+            job_id = await submit(server, type="x")
+            assert (await taken(claim)).id == job_id
+
+
+async def test_a_full_worker_looks_again_when_a_job_of_its_own_ends(server: Server) -> None:
+    full, held = await holding_all_it_may(server)
+    job_id = await submit(server)
+    async with begun(full.claim(wait_s=LONG_S, slots={"cpu": 6})) as claim:
+        await waits_for_jobs(server, 1)
+        await full.answer(held)
+        assert (await taken(claim)).id == job_id
+
+
+async def test_a_claim_that_is_spent_keeps_no_job_from_others(server: Server) -> None:
+    """What it brought has ended, and it brings nothing any more."""
+    worker, other = await Worker.of(server), await Worker.of(server, "n2")
+    await submit(server)
+    claim_id = "0190b8a4-7a5f-4c3e-9d21-5e0b6a7c8d90"
+    await worker.answer(await worker.one(claim_id=claim_id))
+    async with begun(worker.claim(wait_s=LONG_S, claim_id=claim_id)):
+        await waits_for_jobs(server, 1)
+        async with begun(other.claim(wait_s=LONG_S)) as claim:
+            await waits_for_jobs(server, 2)
+            job_id = await submit(server)
+            assert (await taken(claim)).id == job_id
+
+
+async def test_a_slot_of_the_fleet_reaches_who_has_a_job_for_it(server: Server) -> None:
+    """Others have slots of that class as well, and have waited for longer."""
+    talking = await Worker.of(server)
+    jobs = [await submit(server, type="talk", resource_class="llm") for _ in range(2)]
+    held = await talking.one(types=["talk"])
+    idle = [await Worker.of(server, node_id) for node_id in ("n2", "n3")]
+    next_one = await Worker.of(server, "n4")
+    async with begun(idle[0].claim(wait_s=LONG_S)), begun(idle[1].claim(wait_s=LONG_S)):
+        await waits_for_jobs(server, 2)
+        async with begun(next_one.claim(wait_s=LONG_S, types=["talk"])) as claim:
+            await waits_for_jobs(server, 3)
+            await talking.answer(held)
+            assert {held.id, (await taken(claim)).id} == set(jobs)
+            await waits_for_jobs(server, 2)
