@@ -8,7 +8,7 @@ from types import FrameType
 
 import click
 
-from scripts.benches import agent, history, ingest, replaying, stampede, storage
+from scripts.benches import agent, history, ingest, jobs, prodplan, replaying, stampede, storage
 
 
 @click.group()
@@ -25,6 +25,8 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 main.add_command(agent.command)
 main.add_command(history.command)
 main.add_command(ingest.command)
+main.add_command(jobs.command)
+main.add_command(prodplan.command)
 main.add_command(replaying.command)
 main.add_command(stampede.command)
 main.add_command(storage.command)

@@ -215,10 +215,11 @@ class Database:
             started = time.monotonic()
             outcomes = self._commit(batch)
             elapsed_s = time.monotonic() - started
-            self._deliver(outcomes, units=len(batch))
-            self._written_since_checkpoint = True
             if self._observe_batch is not None:
                 self._observe_batch(len(batch), elapsed_s)
+            self._written_since_checkpoint = True
+            # Last: the event loop wakes up at this, and needs the interpreter for itself.
+            self._deliver(outcomes, units=len(batch))
         self._checkpoint_when_due()
         return chore
 
@@ -239,9 +240,8 @@ class Database:
     def _commit(self, batch: list[_Waiting]) -> list[_Outcome]:
         try:
             self._writer.begin_write()
-            if len(batch) == 1:
-                return [self._run_alone(batch[0])]
-            outcomes = [self._run_unit(waiting) for waiting in batch]
+            is_alone = len(batch) == 1
+            outcomes = [self._run_unit(waiting, is_alone=is_alone) for waiting in batch]
             self._writer.commit()
         except DatabaseError as error:
             # The transaction is lost, and with it every unit, whatever each one thought.
@@ -249,36 +249,29 @@ class Database:
             return [_Outcome(waiting.future, None, _lost(error)) for waiting in batch]
         return outcomes
 
-    def _run_alone(self, waiting: _Waiting) -> _Outcome:
-        """Run the only unit of a transaction, and commit it: there is nothing to save from it."""
+    def _run_unit(self, waiting: _Waiting, *, is_alone: bool) -> _Outcome:
+        """Run one unit in its savepoint; raises DatabaseError when the transaction is gone.
+
+        One that is alone needs no savepoint: there is nothing in the transaction to save from it.
+        """
+        if not is_alone:
+            self._writer.savepoint()
         try:
             value = waiting.unit(self._writer)
         except Exception as error:  # whatever a unit raises is its caller's to see
-            self._check_transaction(error)
-            self._writer.rollback()
+            if not self._writer.in_transaction:
+                if isinstance(error, DatabaseError):
+                    raise
+                raise DatabaseError(f"the transaction was lost: {error}") from error
+            if is_alone:
+                self._writer.rollback()
+                self._writer.begin_write()
+            else:
+                self._writer.rollback_to_savepoint()
             return _Outcome(waiting.future, None, _bearable(error))
-        self._writer.commit()
+        if not is_alone:
+            self._writer.release_savepoint()
         return _Outcome(waiting.future, value, None)
-
-    def _run_unit(self, waiting: _Waiting) -> _Outcome:
-        """Run one unit in its savepoint; raises DatabaseError when the transaction is gone."""
-        self._writer.savepoint()
-        try:
-            value = waiting.unit(self._writer)
-        except Exception as error:  # whatever a unit raises is its caller's to see
-            self._check_transaction(error)
-            self._writer.rollback_to_savepoint()
-            return _Outcome(waiting.future, None, _bearable(error))
-        self._writer.release_savepoint()
-        return _Outcome(waiting.future, value, None)
-
-    def _check_transaction(self, error: Exception) -> None:
-        """Raise DatabaseError when what a unit raised took the whole transaction with it."""
-        if self._writer.in_transaction:
-            return
-        if isinstance(error, DatabaseError):
-            raise error
-        raise DatabaseError(f"the transaction was lost: {error}") from error
 
     def _abandon(self) -> None:
         try:

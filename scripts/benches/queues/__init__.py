@@ -1,0 +1,1 @@
+"""Queues under measurement: one program each, which bench jobs runs in turn."""
