@@ -91,7 +91,9 @@ EVENTS: Final[Mapping[str, Event]] = {
     "job_started": Event("info", "→ {type} {job}, attempt {attempt}"),
     "job_stopped": Event("info", "{job} is stopped: {reason}"),
     "job_ended": Event("info", "{job} {status} {reason}"),
-    "job_given_back": Event("info", "{job} is given back: the worker that had it is gone"),
+    "job_given_back": Event(
+        "info", "{job} is given back: an earlier worker had it, or there is no room"
+    ),
     "result_refused": Event("warning", "✗ the result of {job} was refused: {reason}"),
     "parent_gone": Event("info", "The process that started this agent is gone."),
     "stopped": Event("info", "Stopped; {spool_bytes} B are in the spool."),

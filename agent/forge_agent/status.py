@@ -168,7 +168,8 @@ def _work_line(work: Work) -> str:
         return f"work        {'✗' if work.enabled is not False else NEUTRAL} {state}"
     reason = f": {printable(worker.reason)}" if worker.reason else ""
     mark = "✓" if worker.state == "ready" else NEUTRAL
-    return f"work        {mark} {worker.state}{reason}, {len(worker.jobs)} jobs run"
+    state = printable(worker.state)
+    return f"work        {mark} {state}{reason}, {len(worker.jobs)} jobs run"
 
 
 def _work_as_json(work: Work | None) -> dict[str, Any] | None:

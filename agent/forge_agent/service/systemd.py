@@ -45,6 +45,8 @@ RestartSec={RESTART_AFTER_S}
 # The agent alone is told to stop: it has the jobs that run checkpointed and given back first.
 KillMode=mixed
 TimeoutStopSec=20
+# A job that needs more memory than there is ends alone.
+OOMPolicy=continue
 UMask=0077
 """
 

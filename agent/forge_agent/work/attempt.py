@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -31,6 +32,7 @@ from forge_agent.work.owner import Owner
 from forge_agent.work.plugins import Plugin
 from forge_agent.work.results import Results
 from forge_agent.work.said import Document, Said
+from forge_agent.work.setbacks import Setbacks
 
 # Nothing else wakes a thread that reads a program: so long may it take to hear of a stop.
 _STEP_S: Final = 0.2
@@ -52,6 +54,7 @@ class Bench(NamedTuple):
     kept: Kept
     log: Log
     catalogue: Catalogue
+    setbacks: Setbacks
     allowed: Callable[[], Owner]
     changing: AbstractContextManager[Any]
     on_news: Callable[[], None]
@@ -87,7 +90,10 @@ class Attempt:
     # --- for others -------------------------------------------------------------------------
 
     def begin(self) -> None:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # there are too many threads on this machine
+            self._finish(attempts.failed("worker_fault", fault_of(error)))
 
     @property
     def is_over(self) -> bool:
@@ -226,12 +232,23 @@ class Attempt:
         retry = Retry()
         while self._stop is None:
             try:
-                files.download(self._bench.line, (self.job_id, self.lease), name, announced, path)
+                files.download(
+                    self._bench.line,
+                    (self.job_id, self.lease),
+                    name,
+                    announced,
+                    path,
+                    goes_on=self._goes_on,
+                )
             except UnansweredError as error:
                 retry.failed(time.monotonic(), error.retry_after_s)
             else:
                 return
             self._pause(retry.not_before_s)
+
+    def _goes_on(self) -> bool:
+        self._look()
+        return self._stop is None
 
     def _pause(self, until_s: float) -> None:
         with self._changed:
@@ -314,7 +331,7 @@ class Attempt:
         if result.path is None:
             checked["result"] = result.data
         else:
-            path = self._work_dir / "result.json"
+            path = self._work_dir / f"{uuid.uuid4().hex}.json"  # the program left others there
             _copy(result.path, path)
             checked["result_path"] = str(path)
         log_tail, lines = self._log_tail, [b""]
@@ -332,6 +349,10 @@ class Attempt:
         stopped = attempts.settle(self._stop, Ended(None, "", has_result=False))
         if self._stop is not None:
             return stopped
+        if ending.exit_code is None and ending.reason is not Reason.WALL_LIMIT:
+            # It has not said that the result is wrong: it was killed.
+            how = f"{ending.how} while it checked the result"
+            return attempts.failed("crashed", how, outcome="crashed")
         said = lines[0].decode("utf-8", "replace").strip()
         last_words = said or (self._log_tail.splitlines() or [""])[-1] or ending.how
         return attempts.failed("unverified", last_words[:_LONGEST_MESSAGE])
@@ -346,9 +367,8 @@ class Attempt:
             self._drop_files()
             self._bench.forget(self.lease)
         else:
-            if self._said.has_incumbents():
-                self._bench.tell(self)  # once the lease is over nobody takes them
-            message, kept = self._message(settlement)
+            self._bench.setbacks.note(self.type, settlement)
+            settlement, message, kept = self._last_words(settlement)
         error = settlement.error if settlement is not None else None
         self._bench.log.event(
             "job_ended",
@@ -363,17 +383,23 @@ class Attempt:
             self._over = True
         self._bench.on_end()
 
+    def _last_words(
+        self, settlement: Settlement
+    ) -> tuple[Settlement, dict[str, Any], dict[str, Path]]:
+        """Return what is told of the end, and files that go with it; where that fails, that it
+        failed: a lease that nobody answered would be renewed for ever."""
+        try:
+            if self._said.has_incumbents():
+                self._bench.tell(self)  # once the lease is over nobody takes them
+            return settlement, *self._message(settlement)
+        except Exception as error:  # noqa: BLE001 its lease must be answered whatever happens
+            settlement = attempts.failed("worker_fault", fault_of(error))
+            return settlement, self._settled_as(settlement), {}
+
     def _message(self, settlement: Settlement) -> tuple[dict[str, Any], dict[str, Path]]:
-        message: dict[str, Any] = {
-            "id": self.job_id,
-            "lease": self.lease,
-            "status": settlement.status,
-        }
+        message = self._settled_as(settlement)
         kept: dict[str, Path] = {}
         result, checkpoint = self._said.result, self._said.checkpoint
-        if settlement.error is not None:
-            message["error"] = settlement.error
-            message["outcome"] = settlement.outcome
         if settlement.status == "succeeded" and result is not None:
             _put(message, kept, "result", result)
             if result.path is not None:
@@ -390,6 +416,17 @@ class Attempt:
         if log_tail:
             message["log_tail"] = log_tail[-_LOG_TAIL:]
         return message, kept
+
+    def _settled_as(self, settlement: Settlement) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "id": self.job_id,
+            "lease": self.lease,
+            "status": settlement.status,
+        }
+        if settlement.error is not None:
+            message["error"] = settlement.error
+            message["outcome"] = settlement.outcome
+        return message
 
     def _drop_files(self) -> None:
         for document in (self._said.result, self._said.checkpoint):

@@ -9,6 +9,7 @@ import stat
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +33,7 @@ class Reason(StrEnum):
     WALL_LIMIT = "wall_limit"
     OUT_OF_MEMORY = "out_of_memory"
     TOO_MANY_PROCESSES = "too_many_processes"
+    DISK_FULL = "disk_full"
     LINE_TOO_LONG = "line_too_long"
     KEEPER_DIED = "keeper_died"
 
@@ -43,6 +45,7 @@ _SAID: Final[Mapping[Reason, str]] = {
     Reason.WALL_LIMIT: "its time was up",
     Reason.OUT_OF_MEMORY: "it took more memory than its limit",
     Reason.TOO_MANY_PROCESSES: "it started too many processes",
+    Reason.DISK_FULL: "it filled the disk",
     Reason.LINE_TOO_LONG: "it wrote a line of more than 8 MiB",
     Reason.KEEPER_DIED: "the process that watched over it was ended by others",
 }
@@ -273,8 +276,29 @@ def new_work_dir(base: Path) -> Path:
 
 
 def remove_work_dir(path: Path) -> None:
-    """Remove a job's folder, also what the job has closed to us."""
+    """Remove a job's folder, also what the job has closed to us, and however deep it goes."""
+    _bring_up_folders(path)
     shutil.rmtree(path, onerror=_open_and_try_again)
+
+
+def _bring_up_folders(path: Path) -> None:
+    """Move all folders that lie deeper in it up to the first level: to remove them where they are
+    takes an open file and a stack frame a level, and a job makes as many levels as it likes."""
+    found = [str(path)]
+    for folder in found:  # grows as it goes
+        with contextlib.suppress(OSError):
+            os.chmod(folder, stat.S_IRWXU)  # noqa: PTH101
+            with os.scandir(folder) as entries:
+                inner = [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+            for one in inner:
+                os.chmod(one, stat.S_IRWXU)  # noqa: PTH101  else it cannot be moved
+                found.append(one if folder == str(path) else _moved(one, path))
+
+
+def _moved(folder: str, to: Path) -> str:
+    moved = str(to / uuid.uuid4().hex)
+    os.rename(folder, moved)  # noqa: PTH104
+    return moved
 
 
 def _open_and_try_again(remove: Any, name: str, _: object) -> None:

@@ -16,6 +16,7 @@ from forge_agent.work.heartbeats import Heartbeats
 from forge_agent.work.holding import Held, Holding
 from forge_agent.work.journal import Journal, Lease, OpenClaim
 from forge_agent.work.results import Result, Results
+from forge_agent.work.setbacks import Setbacks
 
 _PATH: Final = "/api/jobs/claim"
 WAIT_S: Final = 25
@@ -24,6 +25,8 @@ _LAST_PATIENCE_S: Final = 2.0
 # Each may bring a payload and a checkpoint of a MiB.
 _MOST_AT_ONCE: Final = 16
 _MOST_RESULT_BYTES: Final = 2 * 1024 * 1024
+# Who has nothing for us keeps a claim waiting; one that does not is asked no more often.
+_SHORTEST_TURN_S: Final = 1.0
 _JOB_FIELDS: Final = {
     "id": str,
     "type": str,
@@ -32,6 +35,7 @@ _JOB_FIELDS: Final = {
     "attempt": int,
     "resource_class": str,
 }
+_JOB_LIMITS: Final = ("wall_limit_s", "no_progress_limit_s")
 
 Job = dict[str, Any]
 
@@ -62,6 +66,7 @@ class Claims:
         journal: Journal,
         results: Results,
         heartbeats: Heartbeats,
+        setbacks: Setbacks,
         log: Log,
         take: Callable[[Job, float], Held],
         give_back: Callable[[Lease], None],
@@ -73,6 +78,7 @@ class Claims:
         self._journal = journal
         self._results = results
         self._heartbeats = heartbeats
+        self._setbacks = setbacks
         self._log = log
         self._take = take
         self._give_back = give_back
@@ -134,7 +140,8 @@ class Claims:
         """Wait until there is something to claim; return False when another look is due first."""
         holding = self._holding
         with holding.changed:
-            left_s = self._retry.not_before_s - time.monotonic()
+            not_before_s = self._setbacks.ready_at_s(self._claimer.types)
+            left_s = max(self._retry.not_before_s, not_before_s) - time.monotonic()
             if left_s > 0:
                 holding.announce_claim(comes=False)
                 holding.changed.wait(left_s)
@@ -151,7 +158,8 @@ class Claims:
         claim_id = self._journal.next_claim()
         with self._holding.changed:
             offered = self._holding.free()
-            if not any(offered.values()):
+            types = self._setbacks.ready(self._claimer.types)
+            if not (types and any(offered.values())):
                 return
             self._offered, self._interrupted = offered, False
         asked_again = self._open
@@ -162,7 +170,7 @@ class Claims:
         wait_s = 0 if asked_again or results else WAIT_S
         message = {
             "worker_id": self._claimer.worker_id,
-            "types": self._claimer.types,
+            "types": types,
             "claim_id": claim_id,
             "slots": offered,
             "max": min(_MOST_AT_ONCE, sum(offered.values())),
@@ -170,11 +178,11 @@ class Claims:
             "results": [result.message for result in results],
         }
         self._open = True
-        sent_s = clock.awake_or_not_s()
+        begun_s, sent_s = time.monotonic(), clock.awake_or_not_s()
         try:
             answer = self._line.post(_PATH, message, timeout_s=wait_s + _PATIENCE_S)
             jobs = _jobs_of(answer)
-            self._settled(results, answer)
+            settled = self._settled(results, answer)
         except (UnansweredError, RefusedError) as error:
             self._failed(error, with_results=bool(results))
             return
@@ -182,9 +190,12 @@ class Claims:
             self._results.give_back(results)  # but for those that were answered
             with self._holding.changed:
                 self._offered = None
-        self._retry.succeeded(time.monotonic())
         self._takes_results_along = True
-        self._took(jobs, sent_s, asked_again=asked_again)
+        taken = self._took(jobs, sent_s, asked_again=asked_again)
+        now_s = time.monotonic()
+        in_vain = not (taken or settled or asked_again)
+        pause_s = max(0.0, begun_s + _SHORTEST_TURN_S - now_s) if in_vain else 0.0
+        self._retry.succeeded(now_s, pause_s)
 
     def _failed(self, error: UnansweredError | RefusedError, *, with_results: bool) -> None:
         with self._holding.changed:
@@ -192,7 +203,7 @@ class Claims:
         if ours:
             return
         # One of the results may be what it dislikes: they go one by one then.
-        self._takes_results_along = not (with_results and isinstance(error, RefusedError))
+        self._takes_results_along = not with_results
         retry_after_s = error.retry_after_s if isinstance(error, UnansweredError) else 0.0
         self._retry.failed(time.monotonic(), retry_after_s)
         if isinstance(error, RefusedError):
@@ -229,24 +240,27 @@ class Claims:
         }
         try:
             jobs = _jobs_of(self._line.post(_PATH, message, timeout_s=timeout_s))
-        except (UnansweredError, RefusedError) as error:
+        except UnansweredError as error:
             self._failed(error, with_results=False)
             self._pause()
             return None
+        except RefusedError:
+            jobs = []  # nor will it ever be answered
         self._retry.succeeded(time.monotonic())
         return jobs
 
-    def _took(self, jobs: list[Job], sent_s: float, *, asked_again: bool) -> None:
-        """Journal what came, tell the collector that it has come, and begin."""
+    def _took(self, jobs: list[Job], sent_s: float, *, asked_again: bool) -> bool:
+        """Journal what came, tell the collector that it has come, and begin. Return whether there
+        was anything to begin with."""
         if jobs:
             self._journal.leased(Lease(job["id"], job["lease"]) for job in jobs)
         elif asked_again:
             # It may have brought something that is over by now: it brings nothing any more.
             self._journal.forget_claim()
         self._open = False
-        if not jobs:
-            return
-        attempts = [self._take(job, sent_s) for job in jobs]
+        attempts = [self._take(job, sent_s) for job in self._with_room(jobs)]
+        if not attempts:
+            return False
         self._holding.add(attempts)
         try:
             self._heartbeats.beat(self._line, [(attempt, {}) for attempt in attempts])
@@ -256,8 +270,30 @@ class Claims:
             if not self._holding.takes_jobs():
                 attempt.stop(Stop.YIELD)  # the owner came back while the answer was under way
             attempt.begin()
+        return True
 
-    def _settled(self, results: list[Result], answer: Any) -> None:
+    def _with_room(self, jobs: list[Job]) -> list[Job]:
+        """Return the jobs that may begin, and give back the others: how many run at a time is the
+        owner's word, whatever the collector sends, and no job runs twice."""
+        held = self._holding.held()
+        leases = {one.lease for one in held}
+        running = {one.job_id for one in held if not one.is_over}
+        free = self._holding.free()
+        may_begin: list[Job] = []
+        for job in jobs:
+            if job["lease"] in leases:
+                continue
+            leases.add(job["lease"])
+            if job["id"] in running or free.get(job["resource_class"], 0) <= 0:
+                self._give_back(Lease(job["id"], job["lease"]))
+                continue
+            running.add(job["id"])
+            free[job["resource_class"]] -= 1
+            may_begin.append(job)
+        return may_begin
+
+    def _settled(self, results: list[Result], answer: Any) -> bool:
+        """Note what became of results that went along; return whether anything did."""
         became: dict[str, tuple[str, str]] = {}
         for one in (answer or {}).get("settled", []):
             became[str(one.get("id"))] = ("", str(one.get("status")))
@@ -266,11 +302,13 @@ class Claims:
         for result in results:
             if result.job_id in became:
                 self._on_answered(result, *became[result.job_id])
+        return bool(became)
 
     def _pause(self) -> None:
         with self._holding.changed:
-            left_s = self._retry.not_before_s - time.monotonic()
-            if left_s > 0 and not self._stopping:
+            while (left_s := self._retry.not_before_s - time.monotonic()) > 0:
+                if self._stopping:
+                    return
                 self._holding.changed.wait(left_s)
 
 
@@ -285,7 +323,8 @@ def _jobs_of(answer: Any) -> list[Job]:
 
 
 def _is_job(job: Any) -> bool:
-    return isinstance(job, dict) and all(
-        isinstance(job.get(name), kind) and not isinstance(job.get(name), bool)
-        for name, kind in _JOB_FIELDS.items()
-    )
+    if not isinstance(job, dict):
+        return False
+    fields = [(job.get(name), kind) for name, kind in _JOB_FIELDS.items()]
+    fields += [(job[name], int) for name in _JOB_LIMITS if job.get(name) is not None]
+    return all(isinstance(value, kind) and not isinstance(value, bool) for value, kind in fields)

@@ -243,7 +243,7 @@ def told(note: noted.Note | None) -> list[str]:
         return [f"worker      {NEUTRAL} does not run"]
     reason = f": {printable(note.reason)}" if note.reason else ""
     mark = "✓" if note.state == "ready" else NEUTRAL
-    lines = [f"worker      {mark} {note.state}{reason}, pid {note.pid}"]
+    lines = [f"worker      {mark} {printable(note.state)}{reason}, pid {note.pid}"]
     plugins = ", ".join(note.plugins) or "none: see `forge-agent plugins list`"
     lines.append(f"plugins     {printable(plugins)}")
     lines += [
@@ -253,7 +253,8 @@ def told(note: noted.Note | None) -> list[str]:
     for job in note.jobs:
         fraction = job.get("fraction")
         far = f", {fraction:.0%}" if isinstance(fraction, float) else ""
-        lines.append(f"job         {printable(str(job.get('type')))} {job.get('id')}{far}")
+        job_type, job_id = (printable(str(job.get(name))) for name in ("type", "id"))
+        lines.append(f"job         {job_type} {job_id}{far}")
     if not note.jobs:
         lines.append(f"job         {NEUTRAL} none")
     if note.results_waiting:

@@ -109,6 +109,19 @@ def missing() -> str:
     )
 
 
+def out_of_reach(folder: Path) -> str:
+    """Return why no job could get to its folder within this one; empty when it can."""
+    have = means()
+    if not have.another_user or _can_be_passed(folder):
+        return ""
+    if have.landlock and linux.has_capabilities((linux.CAP_DAC_READ_SEARCH,)):
+        return ""
+    return (
+        "jobs are users of their own here, and without Landlock cannot pass through closed folders:"
+        f" chmod o+x {folder}"
+    )
+
+
 def described() -> str:
     """Return what confines jobs here, in few words."""
     have = means()

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from forge_agent.work.collector import Line, RefusedError, UnansweredError
+from forge_agent.work.kept import MOST_FILE_BYTES
 
 PART_BYTES: Final = 4 * 1024 * 1024
 _PART_TIMEOUT_S: Final = 60.0
@@ -33,14 +35,26 @@ def digest(path: Path) -> dict[str, Any]:
     return {"size": size, "sha256": sha256.hexdigest()}
 
 
-def download(line: Line, held: tuple[str, str], name: str, wanted: Any, path: Path) -> None:
-    """Fetch what is still missing of a file. Raises UnansweredError, RefusedError, OSError, or
-    BrokenFileError when all of it is there and wrong."""
+def download(
+    line: Line,
+    held: tuple[str, str],
+    name: str,
+    wanted: Any,
+    path: Path,
+    *,
+    goes_on: Callable[[], bool],
+) -> None:
+    """Fetch what is still missing of a file, while it ``goes_on``. Raises UnansweredError,
+    RefusedError, OSError, or BrokenFileError when all of it is there and wrong."""
     job_id, lease = held
     size = int(wanted["size"])
+    if size > MOST_FILE_BYTES:
+        raise BrokenFileError(f"the {name} that was announced is larger than files may be")
     received = path.stat().st_size if path.exists() else 0
     with path.open("ab") as file:
         while received < size:
+            if not goes_on():
+                return
             last = min(size, received + PART_BYTES) - 1
             reply = line.request(
                 "GET",

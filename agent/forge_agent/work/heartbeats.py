@@ -16,6 +16,7 @@ from forge_agent.work.holding import Held, Holding
 
 WAIT_S: Final = 25
 _PATIENCE_S: Final = 10.0  # beyond what the answer may wait
+_LONGEST_REASON: Final = 256
 # A cancel that is not carried out yet comes back at once, again and again.
 _SHORTEST_TURN_S: Final = 1.0
 
@@ -78,7 +79,7 @@ class Heartbeats:
             "leases": [{"id": held.job_id, "lease": held.lease, **told} for held, told in leases],
             "slots": self._holding.slots,
             "state": state.name,
-            "reason": state.reason,
+            "reason": state.reason[:_LONGEST_REASON],
             "wait_s": wait_s,
         }
         if plugins:
@@ -88,19 +89,18 @@ class Heartbeats:
         heard = _Reply(reply)
         self._holding.told(state)
         self._wait_s = max(1, min(WAIT_S, heard.interval_s))
-        sent = {held.job_id: held for held, _ in leases}
-        for job_id in heard.renewed:
-            if job_id in sent:
-                sent[job_id].renewed(sent_s, heard.lease_ttl_s)
-        for job_id in heard.lost:
-            if job_id in sent:
-                sent[job_id].stop(Stop.LOST)
+        # A job may be here by two leases: by one whose result was not answered yet, and which is
+        # lost, and by that which took its place. The other is over, and minds neither.
+        for held, _ in leases:
+            if held.job_id in heard.renewed:
+                held.renewed(sent_s, heard.lease_ttl_s)
+            elif held.job_id in heard.lost:
+                held.stop(Stop.LOST)
         # Also of those that were claimed since this heartbeat was sent.
-        to_cancel = set(heard.cancel)
         for held in self._holding.running():
-            if held.job_id in to_cancel:
+            if held.job_id in heard.cancel:
                 held.stop(Stop.CANCEL)
-        return bool(to_cancel)
+        return bool(heard.cancel)
 
     def _run(self) -> None:
         while self._pause(self._retry.not_before_s):
@@ -159,9 +159,9 @@ class _Reply:
 
     def __init__(self, reply: Any) -> None:
         try:
-            self.renewed = [str(one) for one in reply["renewed"]]
-            self.lost = [str(one) for one in reply["lost"]]
-            self.cancel = [str(one) for one in reply["cancel"]]
+            self.renewed = {str(one) for one in reply["renewed"]}
+            self.lost = {str(one) for one in reply["lost"]}
+            self.cancel = {str(one) for one in reply["cancel"]}
             self.lease_ttl_s = float(reply["lease_ttl_s"])
             self.interval_s = int(reply.get("interval_s", WAIT_S))
         except (AttributeError, KeyError, TypeError, ValueError):

@@ -7,6 +7,7 @@ there before its job starts, so that a worker that starts again gives back what 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -48,7 +49,7 @@ class Journal:
         self._leases: dict[str, Lease] = {}
         self._claim: OpenClaim | None = None
         self._read()
-        self.left_claim = self._claim
+        self.left_claim = self._claim if self._is_of_this_machine(self._claim) else None
         self.left_leases = list(self._leases.values())
         self._fd = -1
         self._write_anew()
@@ -57,8 +58,9 @@ class Journal:
         """Return the id for the next claim; once it was answered with jobs, it is another."""
         with self._lock:
             if self._claim is None or self._claim.worker_id != self._worker_id:
-                self._claim = OpenClaim(str(uuid.uuid4()), self._worker_id)
-                self._append(_claim_line(self._claim), sync=True)
+                claim = OpenClaim(str(uuid.uuid4()), self._worker_id)
+                self._append(_claim_line(claim), sync=True)
+                self._claim = claim
             return self._claim.claim_id
 
     def leased(self, leases: Iterable[Lease]) -> None:
@@ -90,16 +92,19 @@ class Journal:
             self._fd = -1
 
     def _append(self, line: dict[str, Any], *, sync: bool) -> None:
-        if os.fstat(self._fd).st_size > _COMPACT_BYTES:
+        size = os.fstat(self._fd).st_size
+        if size > _COMPACT_BYTES:
             self._write_anew()
+            size = os.fstat(self._fd).st_size
         # In one write: what a crash leaves of it has no end of line, and is not believed.
-        os.write(self._fd, json.dumps(line).encode() + b"\n")
+        content = json.dumps(line).encode() + b"\n"
+        if os.write(self._fd, content) != len(content):
+            os.ftruncate(self._fd, size)  # else the next line would be a part of this one
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         if sync:
             os.fsync(self._fd)
 
     def _write_anew(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
         lines: list[dict[str, Any]] = [
             {"leased": [list(lease) for lease in self._leases.values()]},
         ]
@@ -108,7 +113,14 @@ class Journal:
         content = "".join(json.dumps(line) + "\n" for line in lines)
         private_files.write(self._path, content.encode())
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._fd = os.open(self._path, flags)
+        before, self._fd = self._fd, os.open(self._path, flags)
+        if before >= 0:
+            os.close(before)
+
+    def _is_of_this_machine(self, claim: OpenClaim | None) -> bool:
+        """Tell whether it is for us to ask what became of a claim: this may have been another
+        node once, which nobody is told of any more."""
+        return claim is not None and _node_of(claim.worker_id) == _node_of(self._worker_id)
 
     def _read(self) -> None:
         try:
@@ -126,6 +138,10 @@ class Journal:
             self._claim = OpenClaim(str(line["claim_id"]), str(line["worker_id"]))
         if "ended" in line:
             self._leases.pop(str(line["ended"]), None)
+
+
+def _node_of(worker_id: str) -> str:
+    return worker_id.rpartition(".")[0]
 
 
 def _claim_line(claim: OpenClaim) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from forge_agent.terminal import complain
-from forge_agent.work import confinement, linux, orders, processes
+from forge_agent.work import confinement, disk, linux, orders, processes
 from forge_agent.work.orders import GRACE_S, Order
 
 _LEASH: Final = 0
@@ -164,6 +164,10 @@ class Keeper:
         if limit is not None and processes.memory_bytes(pids) > limit * _MIB:
             self._why = "out_of_memory"
             return True
+        with contextlib.suppress(OSError):
+            if disk.is_filled_by(self._order.work_dir):
+                self._why = "disk_full"
+                return True
         return False
 
     def _reap(self) -> bool:

@@ -46,6 +46,10 @@ class Numbers(NamedTuple):
     bpf: int
     userfaultfd: int
     prlimit64: int
+    shmget: int
+    semget: int
+    msgget: int
+    mq_open: int
 
 
 IO_URING_SETUP: Final = 425
@@ -68,6 +72,10 @@ _NUMBERS: Final = {
         bpf=321,
         userfaultfd=323,
         prlimit64=302,
+        shmget=29,
+        semget=64,
+        msgget=68,
+        mq_open=240,
     ),
     "aarch64": Numbers(
         audit=0xC00000B7,
@@ -82,6 +90,10 @@ _NUMBERS: Final = {
         bpf=280,
         userfaultfd=282,
         prlimit64=261,
+        shmget=194,
+        semget=190,
+        msgget=186,
+        mq_open=180,
     ),
 }
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from typing import IO, Any, Final
 
 from forge_agent import itself
@@ -43,6 +44,7 @@ class PosixHold:
         self.stdout: IO[bytes] = self._keeper.stdout
         self.stderr: IO[bytes] = self._keeper.stderr
         self._leash = self._keeper.stdin
+        self._kill_by_s: float | None = None
         self._pulls = threading.Lock()
         self._pull(orders.encode(order._replace(report_fd=report_fd)), document)
 
@@ -59,7 +61,14 @@ class PosixHold:
         self._pull(orders.TERM)
 
     def kill(self) -> None:
-        self._pull(orders.KILL)
+        """Asked again and again until it is so: a keeper that a job has stopped hears nothing."""
+        now_s = time.monotonic()
+        if self._kill_by_s is None:
+            self._kill_by_s = now_s + _ENDS_WITHIN_S
+        if now_s < self._kill_by_s:
+            self._pull(orders.KILL)
+        else:
+            self._keeper.kill()
 
     def close(self) -> None:
         with self._pulls, contextlib.suppress(OSError):

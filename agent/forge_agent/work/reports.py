@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from forge_agent.core.pacing import Retry
 from forge_agent.log import Log
@@ -133,9 +134,7 @@ class Reports:
         try:
             for name, path in result.files.items():
                 files.upload(self._line, (result.job_id, result.lease), name, path)
-            reply = self._line.post(
-                f"/api/jobs/{result.job_id}/result", message, timeout_s=_RESULT_TIMEOUT_S
-            )
+            status = self._posted(result.job_id, message)
         except UnansweredError as error:
             self._results.give_back([result])
             self._retry.failed(time.monotonic(), error.retry_after_s)
@@ -144,10 +143,21 @@ class Reports:
             self.answered(result, error.code, str(error))
         except OSError as error:  # its file
             self.answered(result, "file_lost", str(error))
+        except Exception as error:  # noqa: BLE001 it would be in nobody's hands, and in the way
+            self.answered(result, "unsendable", fault_of(error))
         else:
             self._retry.succeeded(time.monotonic())
-            status = reply.get("status") if isinstance(reply, dict) else None
-            self.answered(result, "", str(status))
+            self.answered(result, "", status)
+
+    def _posted(self, job_id: str, message: dict[str, Any]) -> str:
+        """Send a result, and return what became of the job; raises UnansweredError, also where
+        somebody else has answered, RefusedError."""
+        path = f"/api/jobs/{quote(job_id, safe='')}/result"
+        reply = self._line.post(path, message, timeout_s=_RESULT_TIMEOUT_S)
+        status = reply.get("status") if isinstance(reply, dict) else None
+        if not isinstance(status, str):
+            raise UnansweredError("the answer is not a collector's")
+        return status
 
     def _send_news(self) -> None:
         self._upload_checkpoints()

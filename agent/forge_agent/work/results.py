@@ -35,7 +35,8 @@ class Result(NamedTuple):
 
 
 class Results:
-    """Oldest first; each is at any moment with one of those who send. For several threads."""
+    """Oldest first, and last those that were sent in vain; each is at any moment with one of those
+    who send. For several threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,7 +46,7 @@ class Results:
         self._next = 1
         folder.mkdir(mode=0o700, exist_ok=True)
         for path in sorted(folder.glob("*.json")):
-            with contextlib.suppress(ValueError, KeyError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 content = path.read_bytes()
                 found = json.loads(content)
                 files = {name: Path(where) for name, where in found["files"].items()}
@@ -87,10 +88,11 @@ class Results:
             return list(taken.values())
 
     def give_back(self, results: list[Result]) -> None:
-        """Keep those that were not answered."""
+        """Keep those that were not answered, behind the others: one of them may be why."""
         with self._lock:
-            left = {one.number: one for one in results if self._taken.pop(one.number, None)}
-            self._waiting = dict(sorted({**left, **self._waiting}.items()))
+            self._waiting |= {
+                one.number: one for one in results if self._taken.pop(one.number, None)
+            }
 
     def answered(self, result: Result) -> None:
         with self._lock:

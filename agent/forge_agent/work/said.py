@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from forge_agent.core import job_lines
+from forge_agent.core.untrusted import printable
 from forge_agent.work import clock
 from forge_agent.work.collector import MAX_INLINE_BYTES
 from forge_agent.work.kept import Kept, UnusableFileError
@@ -18,6 +20,8 @@ _NEWS_EVERY_S: Final = 2.0
 _KEPT_EVERY_S: Final = 2.0
 _MOST_REMARKS: Final = 20
 _LONGEST_SHOWN: Final = 200
+# What is sent holds it a few levels deeper, and others read it with less room than there is here.
+_MOST_LEVELS: Final = 200
 
 
 class Document:
@@ -33,7 +37,8 @@ class Document:
     def drop(self) -> None:
         """Remove its file, unless somebody reads it."""
         if self.path is not None and not self.in_use:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
 
 class Said:
@@ -69,7 +74,7 @@ class Said:
             return False
         try:
             return self._take(said)
-        except (UnusableFileError, OSError, ValueError) as error:
+        except (UnusableFileError, OSError, ValueError, RecursionError) as error:
             self._remark(str(error))
             return False
 
@@ -103,6 +108,7 @@ class Said:
             content = path.read_bytes()
             path.unlink()
             said = {field: json.loads(content, parse_constant=_refuse)}
+        _check_levels(said.get(field))
         content = json.dumps(said.get(field), separators=(",", ":"), allow_nan=False).encode()
         if len(content) <= MAX_INLINE_BYTES:
             return Document(said.get(field), content, None)
@@ -123,7 +129,7 @@ class Said:
 
     def _remark(self, text: str) -> None:
         if len(self.remarks) < _MOST_REMARKS:
-            self.remarks.append(text)
+            self.remarks.append(printable(text, 2 * _LONGEST_SHOWN))
 
     # --- telling others ---------------------------------------------------------------------
 
@@ -184,6 +190,21 @@ class Said:
                 path.unlink(missing_ok=True)  # there is a newer one
             else:
                 checkpoint.in_use, checkpoint.told = False, done
+
+
+def _check_levels(data: Any) -> None:
+    """Raise ValueError for JSON that is nested too deeply."""
+    level = [data]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {_MOST_LEVELS} levels deep")
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -53,6 +53,10 @@ def _program(known: Numbers, *, network: bool) -> bytes:
         known.bpf,
         known.userfaultfd,
         linux.PIDFD_GETFD,
+        known.shmget,  # memory and queues that stay when the job has ended, for others to find
+        known.semget,
+        known.msgget,
+        known.mq_open,
     )
     no_such_call = _one(_RETURN, _FAIL_WITH | errno.ENOSYS)
     refused = _one(_RETURN, _FAIL_WITH | errno.EACCES)

@@ -35,6 +35,7 @@ from forge_agent.work.owner import Owner
 from forge_agent.work.presence import Presence
 from forge_agent.work.reports import Reports
 from forge_agent.work.results import Results
+from forge_agent.work.setbacks import Setbacks
 
 _STEP_S: Final = 1.0
 _LOOK_EVERY_S: Final = 2.0
@@ -51,6 +52,8 @@ _LONGEST_NAMES: Final = 200  # the collector takes reasons of 256 characters
 def run(settings: Settings, *, parent_pid: int | None = None) -> int:
     """Work until SIGTERM, SIGINT, the parent's end or the owner's `work off`; return the exit
     code."""
+    # Jobs have another folder to be in.
+    settings = settings._replace(state_dir=settings.state_dir.absolute())
     log = Log(sys.stderr, human=sys.stderr is not None and sys.stderr.isatty())
     folder = settings.state_dir / owner.FOLDER
     if not OwnerFile(settings, log).look():
@@ -58,6 +61,8 @@ def run(settings: Settings, *, parent_pid: int | None = None) -> int:
         return 1
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if confinement.means().another_user:
+            folder.chmod(0o711)  # jobs must get through to theirs
         lock = _locked(folder / noted.LOCK)
         worker = Worker(settings, log, parent_pid)
     except LockedError:
@@ -98,6 +103,7 @@ class Worker:
         self._policy = OwnerPolicy()
         self._presence = Presence()
         self._missing = confinement.missing()
+        self._out_of_reach = confinement.out_of_reach(settings.state_dir)
         self._owner_file = OwnerFile(settings, log)
         self._looked_s = self._noted_s = -_NOTED_EVERY_S
         self._slept_s = slept_s()
@@ -109,6 +115,7 @@ class Worker:
         self._holding = Holding(self._owner_file.owner.slots)
         peer = Peer(settings.url, settings.token, settings.ca_file)
         reporting = Line(peer)
+        setbacks = Setbacks()
         self._heartbeats = Heartbeats(
             self._worker_id, Line(peer), self._holding, self._catalogue.offers(), log
         )
@@ -126,6 +133,7 @@ class Worker:
             kept=Kept(folder),
             log=log,
             catalogue=self._catalogue,
+            setbacks=setbacks,
             allowed=lambda: self._owner_file.owner,
             changing=self._holding.changed,
             on_news=self._holding.news,
@@ -140,6 +148,7 @@ class Worker:
             journal=self._journal,
             results=self._results,
             heartbeats=self._heartbeats,
+            setbacks=setbacks,
             log=log,
             take=self._take,
             give_back=self._give_back,
@@ -226,6 +235,8 @@ class Worker:
         """Return why no job could be started, whatever else there is; or ""."""
         if not self._catalogue.types():
             return self._without() or "no plugin is installed"
+        if self._out_of_reach:
+            return self._out_of_reach
         if allowed.trust_plugins or not self._missing:
             return ""
         return f"it needs `forge-agent work on --trust-plugins`: {self._missing}"

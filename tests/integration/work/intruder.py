@@ -49,6 +49,16 @@ def trace(pid: int) -> None:
         raise OSError
 
 
+def leave_memory_behind() -> None:
+    if ctypes.CDLL(None).shmget(0, 4096, 0o1600) < 0:
+        raise OSError
+
+
+def leave_a_queue_behind() -> None:
+    if ctypes.CDLL(None).msgget(0, 0o1600) < 0:
+        raise OSError
+
+
 def become_root() -> None:
     os.setresuid(0, 0, 0)
     os.chown("/proc/self/environ", 1, 1)  # as root without root's rights cannot
@@ -74,6 +84,8 @@ def try_all(files: list[str], folders: list[str], pids: list[int]) -> None:
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             attempt(f"a socket of {family!r}, {kind!r}", socket.socket, family, kind)
     attempt("become root", become_root)
+    attempt("leave memory behind", leave_memory_behind)
+    attempt("leave a queue behind", leave_a_queue_behind)
 
 
 def do_what_every_job_may() -> None:

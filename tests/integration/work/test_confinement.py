@@ -179,6 +179,17 @@ def test_where_nothing_confines_a_job_it_starts_for_those_who_trust_it(
         pass
 
 
+def test_a_folder_that_jobs_cannot_get_to_is_said_before_they_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    assert confinement.out_of_reach(tmp_path) == ""
+    another_user_alone = confinement.Means(another_user=True, landlock=0, filter=True)
+    monkeypatch.setattr(confinement, "means", lambda: another_user_alone)
+    assert f"chmod o+x {tmp_path}" in confinement.out_of_reach(tmp_path)
+    assert confinement.out_of_reach(Path("/usr/lib")) == ""
+
+
 def test_what_confines_jobs_is_told() -> None:
     assert confinement.missing() == ""
     assert "Landlock" in confinement.described()

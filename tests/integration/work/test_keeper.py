@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from forge_agent.work import disk, posix_hold
 from forge_agent.work.child import Child, Reason
 from tests.integration.work import jobs
 from tests.integration.work.jobs import (
@@ -23,6 +24,7 @@ from tests.integration.work.jobs import (
     lives,
     wait_until_gone,
 )
+from tests.process import wait_for
 
 # Each tells its pid: the program, a child, one in a session of its own whose parent has ended, and
 # the child of that. None of them minds being asked to end.
@@ -176,6 +178,57 @@ def test_stopping_the_keeper_by_a_signal_is_not_its_end(tmp_path: Path) -> None:
         ending = job.wait(4)
         assert ending is not None
         assert ending.reason is Reason.TERM
+
+
+def test_a_keeper_that_is_stopped_is_no_way_to_live_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posix_hold, "_ENDS_WITHIN_S", 0.5)
+    with jobs.started(jobs.make_plugin(tmp_path / "tried", STAYS), tmp_path) as job:
+        pids = lines_of(job, 4)
+        os.kill(job.pid, signal.SIGSTOP)
+
+        def is_killed() -> bool:
+            job.kill()
+            return job.wait(0.1) is not None
+
+        wait_for(is_killed, "the job to end")
+        wait_until_gone(pids)
+
+
+DIGS = """
+import os
+for _ in range(1100):
+    os.mkdir("d")
+    os.chdir("d")
+    os.symlink("/etc", "away")
+    os.chmod(".", 0o300)
+print("1", flush=True)
+"""
+
+
+def test_a_folder_goes_however_deep_it_is(tmp_path: Path) -> None:
+    with jobs.started(jobs.make_plugin(tmp_path / "tried", DIGS), tmp_path) as job:
+        assert answer_of(job) == 1
+    # What `started` has asserted: that nothing of it is left.
+    assert Path("/etc").is_dir()
+
+
+def test_a_job_that_fills_the_disk_is_ended(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    assert not disk.is_filled_by(folder)
+    sparse = folder / "sparse"
+    with sparse.open("wb") as file:
+        file.truncate(2**40)
+    disk_has = os.statvfs(folder)
+    none_free = os.statvfs_result((*disk_has[:4], 0, *disk_has[5:]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "statvfs", lambda _: none_free)
+        assert not disk.is_filled_by(folder)  # it is others who have filled it
+        patch.setattr(disk, "_LEAST_FREE_BYTES", 100_000)
+        (folder / "written").write_bytes(b"x" * 200_000)
+        assert disk.is_filled_by(folder)
 
 
 HUNGRY = """

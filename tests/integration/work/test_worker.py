@@ -66,11 +66,15 @@ def test_a_job_that_fails_says_why(
 
 
 def test_a_result_counts_once_the_plugin_itself_has_checked_it(jobs: Jobs) -> None:
-    job = jobs.until(jobs.submit({"number": 7}, type="checked"), "succeeded")
-    assert outcomes(job) == ["succeeded"]
+    for payload in ({"number": 7}, {"number": 7, "by_a_file": True}):
+        job = jobs.until(jobs.submit(payload, type="checked", max_attempts=1), "succeeded")
+        assert outcomes(job) == ["succeeded"]
     wrong = jobs.submit({"number": 7, "wrong": True}, type="checked", max_attempts=1)
     error = jobs.until(wrong, "failed")["error"]
     assert (error["code"], error["message"]) == ("unverified", "that is another number")
+    payload = {"number": 7, "kills_its_check": True}
+    unchecked = jobs.until(jobs.submit(payload, type="checked", max_attempts=1), "failed")
+    assert outcomes(unchecked) == ["crashed"]
 
 
 def test_a_job_that_takes_too_long_or_gets_nowhere_is_ended(jobs: Jobs) -> None:

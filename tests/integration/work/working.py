@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
-from tests.process import PATIENCE_S, Client, CollectorProcess, environment, wait_for
+from tests.process import PATIENCE_S, Client, environment, wait_for
 
 PLUGINS = Path(__file__).parent / "plugins"
 ALLOWED = {"enabled": True, "when": "always", "on_battery": True, "free_memory_mib": 0}
@@ -58,13 +58,22 @@ def outcomes(job: Mapping[str, Any]) -> list[str | None]:
     return [attempt.get("outcome") for attempt in job["attempts"]]
 
 
+class Asked(Protocol):
+    """A collector, or what is in its place."""
+
+    @property
+    def url(self) -> str: ...
+
+    def mint(self, **wanted: str) -> str: ...
+
+
 class RunningWorker:
     """A worker of a node, whose state outlives it. ``command``: `worker`, or `run` which starts
     one. Another ``url`` than the collector's: what is in between."""
 
     def __init__(
         self,
-        collector: CollectorProcess,
+        collector: Asked,
         node_id: str,
         folder: Path,
         *,
@@ -89,6 +98,10 @@ class RunningWorker:
         if allowed is not None:
             self.allow(**allowed)
         self.process: subprocess.Popen[bytes]
+
+    def set(self, **settings: str) -> None:
+        """Change settings, for the next start."""
+        self._env |= settings
 
     def start(self, *options: str) -> None:
         with (self._folder / "agent.log").open("ab") as log:

@@ -69,6 +69,7 @@ class Telling:
         self._schedule: Schedule | None = None
         self._told: object = None
         self._kept: Schedule | None = None
+        self._message_told = ""
         self._incumbent_at = self._progress_at = self._checkpoint_at = -math.inf
 
     def stands(self, schedule: Schedule | None, objective: int | None, bound: int) -> None:
@@ -81,9 +82,10 @@ class Telling:
             self.tell_incumbent()
         if now - self._checkpoint_at >= _CHECKPOINT_EVERY_S:
             self.keep_if_better()
-        if now - self._progress_at >= _PROGRESS_EVERY_S:
-            self._progress_at = now
-            say("progress", fraction=round(self._clock.fraction, 3), message=self._message())
+        message = self._message()
+        if message != self._message_told or now - self._progress_at >= _PROGRESS_EVERY_S:
+            self._message_told, self._progress_at = message, now
+            say("progress", fraction=round(self._clock.fraction, 3), message=message)
 
     def tell_incumbent(self) -> None:
         """Say how the best schedule stands, unless that was the last thing said of it."""
@@ -107,6 +109,6 @@ class Telling:
         return (objective - self._bound) / objective if objective else 0.0
 
     def _message(self) -> str:
-        if self._objective is None:
-            return "searching for a first schedule"
-        return f"{self._objective}, at best {self._bound} (gap {self._gap():.1%})"
+        # Without figures: the incumbents have them, and newer ones.
+        which = "first" if self._objective is None else "better"
+        return f"searching for a {which} schedule"

@@ -75,6 +75,7 @@ def test_the_service_is_never_given_up() -> None:
         found = options(systemd.unit(service))
         assert found["Restart"] == ["always"]
         assert found["StartLimitIntervalSec"] == ["0"]
+        assert found["OOMPolicy"] == ["continue"]  # else a job that is short of memory ends it
 
 
 def test_nothing_in_the_unit_falsifies_the_figures() -> None:

@@ -44,6 +44,10 @@ class Answers:
     post = put
 
 
+def always() -> bool:
+    return True
+
+
 def line(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> Line:
     monkeypatch.setattr(collector, "Connection", lambda *_, **__: answers)
     return Line(PEER)
@@ -94,9 +98,9 @@ def test_a_download_goes_on_where_it_broke_off(
     answers = Answers(reply(206, first), TransportError("cut"))
     path = tmp_path / "payload"
     with pytest.raises(UnansweredError):
-        files.download(line(monkeypatch, answers), HELD, "payload", wanted, path)
+        files.download(line(monkeypatch, answers), HELD, "payload", wanted, path, goes_on=always)
     answers = Answers(reply(206, rest[: files.PART_BYTES]), reply(206, rest[files.PART_BYTES :]))
-    files.download(line(monkeypatch, answers), HELD, "payload", wanted, path)
+    files.download(line(monkeypatch, answers), HELD, "payload", wanted, path, goes_on=always)
     assert path.read_bytes() == content
     assert [asked["Range"].partition("-")[0] for _, asked in answers.asked] == [
         f"bytes={files.PART_BYTES}",
@@ -111,8 +115,23 @@ def test_a_download_that_is_another_file_is_not_kept(
     path = tmp_path / "payload"
     answers = Answers(reply(206, b"abd"))
     with pytest.raises(BrokenFileError):
-        files.download(line(monkeypatch, answers), HELD, "payload", wanted, path)
+        files.download(line(monkeypatch, answers), HELD, "payload", wanted, path, goes_on=always)
     assert not path.exists()
+
+
+def test_a_download_ends_when_it_is_time_to_stop_and_takes_no_more_than_a_file_may_have(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wanted: dict[str, Any] = {"size": 2 * files.PART_BYTES, "sha256": "0" * 64}
+    answers = Answers(reply(206, b"x" * files.PART_BYTES))
+    path, turns = tmp_path / "payload", iter([True, False])
+    files.download(
+        line(monkeypatch, answers), HELD, "payload", wanted, path, goes_on=lambda: next(turns)
+    )
+    assert path.stat().st_size == files.PART_BYTES
+    wanted["size"] = 2**50
+    with pytest.raises(BrokenFileError, match="larger than files may be"):
+        files.download(line(monkeypatch, Answers()), HELD, "payload", wanted, path, goes_on=always)
 
 
 def test_an_upload_sends_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

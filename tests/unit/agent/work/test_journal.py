@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,6 +62,60 @@ def test_a_line_that_was_torn_is_not_believed(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_no_reason_to_stop(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "journal.ndjson").write_bytes(content)
     assert Journal(tmp_path, "n1.one").left_leases == []
+
+
+def test_nobody_asks_for_the_claim_of_another_node(tmp_path: Path) -> None:
+    """The machine has another name now: its old claims would be refused for ever."""
+    journal = Journal(tmp_path, "n1.one")
+    journal.leased([ONE])
+    again = Journal(tmp_path, "n2.two")
+    assert again.left_claim is None
+    assert again.left_leases == [ONE]
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """A disk that is full at that size: what is written to it comes to its end in part."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_what_a_full_disk_takes_in_part_is_not_journalled_and_harms_nothing_after_it(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path, "n1.one")
+    journal.leased([ONE])
+    size = (tmp_path / "journal.ndjson").stat().st_size
+    with no_file_larger_than(size + 50), pytest.raises(OSError, match="No space"):
+        journal.leased([TWO])
+    journal.leased([TWO])
+    assert Journal(tmp_path, "n1.two").left_leases == [ONE, TWO]
+
+
+def test_a_journal_that_cannot_be_written_anew_goes_on_with_the_one_it_has(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1.one")
+    many = [Lease(f"job-{number}", "l" * 250 + str(number)) for number in range(1000)]
+    journal.leased(many)
+    with no_file_larger_than(1000):
+        for _ in range(3):
+            with pytest.raises(OSError, match="too large"):
+                journal.leased([ONE])
+    journal.leased([TWO])
+    assert Journal(tmp_path, "n1.two").left_leases == [*many, ONE, TWO]
+
+
+def test_a_result_that_was_sent_in_vain_lets_others_pass(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    results.put(yielded(ONE), {})
+    results.put(yielded(TWO), {})
+    results.give_back(results.take(1, 0, with_files=True))
+    assert [one.lease for one in results.take(1, 0, with_files=True)] == [TWO.lease]
 
 
 def test_the_journal_does_not_grow_without_end(tmp_path: Path) -> None:

@@ -56,6 +56,22 @@ def test_what_cannot_be_taken_is_said_and_not_told(kept: Kept, work_dir: Path) -
     assert len(said.remarks) == 6
 
 
+def test_what_is_nested_deeply_is_not_taken_and_remarks_are_short_and_harmless(
+    kept: Kept, work_dir: Path
+) -> None:
+    said = Said("lease", kept, lambda: work_dir)
+    deep = b"[" * 300 + b"]" * 300
+    assert not said.take(b'{"type": "checkpoint", "data": ' + deep + b"}")
+    (work_dir / "deep").write_bytes(b"[" * 100_000)
+    assert not said.take(b'{"type": "result", "path": "deep"}')
+    assert not said.take(b'{"type": "\\u001b[2J"}')
+    assert not said.take(b'{"type": "result", "path": "' + b"n" * 10_000 + b'"}')
+    assert (said.result, said.checkpoint) == (None, None)
+    assert said.take(b'{"type": "result", "result": ' + deep[200:400] + b"}")
+    assert all(remark.isprintable() and len(remark) <= 400 for remark in said.remarks)
+    assert len(said.remarks) == 4
+
+
 def test_a_checkpoint_is_told_once_and_a_newer_one_takes_its_place(
     kept: Kept, work_dir: Path
 ) -> None:

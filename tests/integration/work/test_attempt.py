@@ -1,0 +1,91 @@
+"""An attempt whose end goes wrong has an end all the same: its lease would be renewed for ever."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forge_agent import config
+from forge_agent.log import Log
+from forge_agent.work import files
+from forge_agent.work.attempt import Attempt, Bench
+from forge_agent.work.catalogue import Catalogue
+from forge_agent.work.collector import Line, Peer
+from forge_agent.work.kept import Kept
+from forge_agent.work.owner import Owner
+from forge_agent.work.results import Results
+from forge_agent.work.setbacks import Setbacks
+from tests.integration.work.hostile import a_job
+from tests.integration.work.working import PLUGINS
+
+MORE_THAN_A_MESSAGE = 1_100_000
+
+
+@pytest.fixture
+def ended() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, ended: threading.Event) -> Bench:
+    log = Log(io.StringIO(), human=False)
+    settings = config.load(
+        flags={"FORGE_STATE_DIR": str(tmp_path), "FORGE_PLUGINS": str(PLUGINS)},
+        environ={},
+        folder=None,
+        config_file=None,
+        needed=(),
+    )
+    (tmp_path / "work").mkdir()
+    return Bench(
+        line=Line(Peer("http://127.0.0.1:1", "a-token", None)),
+        results=Results(tmp_path / "work" / "results"),
+        kept=Kept(tmp_path / "work"),
+        log=log,
+        catalogue=Catalogue(settings, log),
+        setbacks=Setbacks(),
+        allowed=Owner,
+        changing=threading.Lock(),
+        on_news=lambda: None,
+        tell=lambda _: None,
+        on_end=ended.set,
+        forget=lambda _: None,
+    )
+
+
+def end_of(attempt: Attempt, bench: Bench, ended: threading.Event) -> Any:
+    attempt.begin()
+    attempt.renewed(0.0, 300.0)
+    assert ended.wait(20)
+    assert attempt.is_over
+    [result] = bench.results.take(9, 10**9, with_files=True)
+    return result.message
+
+
+def test_a_result_that_the_disk_does_not_give_back_is_a_failure(
+    bench: Bench, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Path) -> Any:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files, "digest", broken)
+    job = a_job({"steps": 1, "filling": MORE_THAN_A_MESSAGE})
+    message = end_of(Attempt(job, 1e12, bench), bench, ended)
+    assert (message["status"], message["error"]["code"]) == ("failed", "worker_fault")
+    assert "Input/output error" in message["error"]["message"]
+
+
+def test_a_thread_that_cannot_be_started_is_a_failure(
+    bench: Bench, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    attempt = Attempt(a_job({"steps": 1}), 1e12, bench)
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    message = end_of(attempt, bench, ended)
+    assert (message["status"], message["error"]["code"]) == ("failed", "worker_fault")
