@@ -78,7 +78,7 @@ class Waiting:
     def __init__(self) -> None:
         self._idle: dict[Seat, None] = {}
         self._idle_by_type: dict[str, dict[Seat, None]] = {}
-        self._full: dict[str, Seat] = {}  # idle ones, by worker
+        self._idle_by_worker: dict[str, Seat] = {}
         self._is_closed = False
         # How many calls there were, and of each subject the last that nobody idle could take: who
         # was on the way then may have been too early, and looks again.
@@ -112,7 +112,7 @@ class Waiting:
 
     def wake_worker(self, worker_id: str | None, freed: ResourceClass) -> None:
         """Have the claim of a worker that was full look again: one of its leases ended."""
-        seat = self._full.get(worker_id or "")
+        seat = self._idle_by_worker.get(worker_id or "")
         if seat is not None and freed in seat.full and seat.is_there():
             self._ring(seat, None)
 
@@ -155,10 +155,13 @@ class Waiting:
         loop = asyncio.get_running_loop()
         if self._is_closed or loop.time() >= until:
             return None
+        # A worker waits once. Of a connection that broke without a word the other end would be
+        # given a job that nobody hears of.
+        if (before := self._idle_by_worker.get(seat.worker_id)) is not None:
+            self._end(before)
         seat.bell = loop.create_future()
         self._idle[seat] = None
-        if seat.full:
-            self._full[seat.worker_id] = seat
+        self._idle_by_worker[seat.worker_id] = seat
         for job_type in seat.offer.types:
             self._idle_by_type.setdefault(job_type, {})[seat] = None
         timer = loop.call_at(until, self._end, seat)
@@ -186,8 +189,8 @@ class Waiting:
     def _leave(self, seat: Seat) -> _Bell | None:
         if seat in self._idle:
             del self._idle[seat]
-            if self._full.get(seat.worker_id) is seat:
-                del self._full[seat.worker_id]
+            if self._idle_by_worker.get(seat.worker_id) is seat:
+                del self._idle_by_worker[seat.worker_id]
             for job_type in seat.offer.types:
                 seats = self._idle_by_type[job_type]
                 del seats[seat]

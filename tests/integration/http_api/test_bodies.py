@@ -210,16 +210,21 @@ async def test_who_is_revoked_while_the_body_arrives_changes_nothing(
     assert (await server.get("/api/nodes/n1")).as_(Node).name == "n1"
 
 
-async def test_a_client_that_leaves_in_mid_body_stores_nothing(server: Server) -> None:
+async def test_a_client_that_leaves_in_mid_body_stores_nothing(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     token = await server.node()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.collector.port)
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {NDJSON}\r\n"
-        f"Authorization: {token['Authorization']}\r\nContent-Length: 100000\r\n\r\n"
+        f"Authorization: {token['Authorization']}\r\nContent-Length: 100000\r\n"
+        "Expect: 100-continue\r\n\r\n"
     )
     writer.write(head.encode() + server.line(0) + b"\n" + server.line(1))
     await writer.drain()
+    assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")  # it has begun to read
     writer.close()
     await writer.wait_closed()
     assert await reader.read() == b""
     assert (await server.push(token, 0)).as_(IngestReply).accepted == 1
+    assert not caplog.records  # it is no fault of ours

@@ -90,3 +90,15 @@ async def test_a_slot_of_the_fleet_reaches_who_has_a_job_for_it(server: Server) 
             await talking.answer(held)
             assert {held.id, (await taken(claim)).id} == set(jobs)
             await waits_for_jobs(server, 2)
+
+
+async def test_a_worker_waits_once(server: Server) -> None:
+    """The answer to the claim before would perhaps reach nobody: its connection may have broken
+    without a word."""
+    worker = await Worker.of(server)
+    async with begun(worker.claim(wait_s=LONG_S)) as before:
+        await waits_for_jobs(server, 1)
+        async with begun(worker.claim(wait_s=LONG_S)) as claim:
+            assert await asyncio.wait_for(before, 5) == []
+            job_id = await submit(server)
+            assert (await taken(claim)).id == job_id
