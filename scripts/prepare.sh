@@ -88,8 +88,8 @@ make_venv() {
   die "Python's venv module is missing. Install it with: sudo apt-get install python3-venv"
 }
 
-# python_packages LOCK [INCLUDED]: the packages of a lock file, and the project itself, in .venv.
-# INCLUDED: a lock file all of whose packages are in LOCK too, so that it need not be installed.
+# python_packages LOCK [INCLUDED…]: the packages of a lock file, and the project itself, in .venv.
+# INCLUDED: lock files all of whose packages are in LOCK too, so that they need not be installed.
 python_packages() {
   local lock=$1 each
   done_already "$VENV/.installed-$lock" "$(wanted_packages "$lock")" && return

@@ -60,6 +60,8 @@ def _state(worker: Worker) -> str:
     if worker.silent:
         return SILENT
     state = worker.state.value
+    if worker.reason.startswith(state):
+        return worker.reason
     return f"{state}: {worker.reason}" if worker.reason else state
 
 

@@ -40,6 +40,11 @@ def note(job: JobSummary) -> str:
     return words.sentence(job.waits_because or "")
 
 
+def _done(job: JobSummary) -> str:
+    """Return how far a job has come; of one that has succeeded that is no question."""
+    return "" if job.status is JobStatus.SUCCEEDED else words.done(job.progress)
+
+
 def _status_style(job: JobSummary) -> str:
     return STYLES[job.status]
 
@@ -49,7 +54,7 @@ _COLUMNS: Final = (
     Column[JobSummary]("STATUS", words.status, style=_status_style),
     Column[JobSummary]("TYPE", lambda job: printable(job.type), 6),
     Column[JobSummary]("NAME", lambda job: words.sentence(job.name or ""), 2),
-    Column[JobSummary]("DONE", lambda job: words.done(job.progress), 5, is_figure=True),
+    Column[JobSummary]("DONE", _done, 5, is_figure=True),
     Column[JobSummary]("NODE", lambda job: printable(job.node_id or ""), 4),
     Column[JobSummary]("TRIED", lambda job: f"{job.attempt_count} of {job.max_attempts}", 1),
     Column[JobSummary]("SUBMITTED", lambda job: local_time(job.created_at), 0),
@@ -67,6 +72,6 @@ def table(jobs: Sequence[JobSummary], console: Console) -> Table:
 def _used(jobs: Sequence[JobSummary]) -> Iterator[tuple[str, bool]]:
     """Yield the columns that may have nothing to tell, and whether they do."""
     yield "NAME", any(job.name for job in jobs)
-    yield "DONE", any(words.done(job.progress) for job in jobs)
+    yield "DONE", any(_done(job) for job in jobs)
     yield "NODE", any(job.node_id for job in jobs)
     yield "NOTE", any(note(job) for job in jobs)

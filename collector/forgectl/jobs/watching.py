@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forge_shared import backoff
-from forge_shared.job_messages import Attempt, Job, Progress
+from forge_shared.job_messages import Attempt, Job, JobStatus, Progress
 from forgectl import figures, output
 from forgectl.client import Client, ClientError, decoded
 from forgectl.jobs import words
@@ -129,8 +129,7 @@ class _Screen:
             _line(words.title(job), "bold"),
             _line(words.state(job), STYLES[job.status]),
         ]
-        if job.progress is not None:
-            parts += _progress(job.progress)
+        parts += _progress(job)
         ended = [each for each in job.attempts if each.ended_at is not None]
         parts += [_line(_attempt(each), "dim") for each in ended[-_ATTEMPTS_DRAWN:]]
         if trouble:
@@ -142,7 +141,17 @@ def _line(text: str, style: str = "") -> Text:
     return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
-def _progress(told: Progress) -> Iterator[RenderableType]:
+def _progress(job: Job) -> Iterator[RenderableType]:
+    told = job.progress
+    if told is None:
+        return
+    if job.status is not JobStatus.SUCCEEDED:  # what it said on its way is over
+        yield from _way(told)
+    if solution := words.solution(told):
+        yield _line(solution)
+
+
+def _way(told: Progress) -> Iterator[RenderableType]:
     if told.fraction is not None:
         row = Table.grid(padding=(0, 2))
         row.add_row(
@@ -153,8 +162,6 @@ def _progress(told: Progress) -> Iterator[RenderableType]:
         yield row
     elif told.message:
         yield _line(words.sentence(told.message), "dim")
-    if solution := words.solution(told):
-        yield _line(solution)
 
 
 def _attempt(attempt: Attempt) -> str:

@@ -39,6 +39,8 @@ def progress(job: JobSummary) -> str:
     """Return how far a job is, in a line; empty where nothing is known of it."""
     if job.progress is None:
         return ""
+    if job.status is JobStatus.SUCCEEDED:
+        return solution(job.progress)  # what it said on its way is over
     told = (done(job.progress), sentence(job.progress.message), solution(job.progress))
     return ", ".join(filter(None, told))
 
