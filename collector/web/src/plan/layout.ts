@@ -75,7 +75,7 @@ export function layOut(plan: Plan): Layout {
     const lanes = lanesOf(users.get(machine.id) ?? []);
     const closed = machine.unavailable.reduce((sum, [a, b]) => sum + overlap(a, b, 0, to), 0);
     const open = Math.max(1, to - closed);
-    const { work, setup } = timesOf(lanes.flat());
+    const { work, setup } = timesOf(lanes.flat(), machine.unavailable);
     const use = { work: work / open, setup: setup / open };
     const name = machine.name || machine.id;
     add({ id: `machine ${machine.id}`, name, lanes, unavailable: machine.unavailable, use });
@@ -131,11 +131,16 @@ function lanesOf(tasks: readonly PlanTask[]): readonly (readonly Bar[])[] {
   return lanes;
 }
 
-function timesOf(bars: readonly Bar[]): { readonly work: number; readonly setup: number } {
+/** A task that is interrupted while its machine is not available does no work meanwhile. */
+function timesOf(
+  bars: readonly Bar[],
+  closed: Row["unavailable"],
+): { readonly work: number; readonly setup: number } {
   let work = 0;
   let setup = 0;
   for (const { task, from, end } of bars) {
     work += end - task.start;
+    for (const [low, high] of closed) work -= overlap(task.start, end, low, high);
     setup += task.start - from;
   }
   return { work, setup };

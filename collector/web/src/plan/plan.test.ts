@@ -30,6 +30,12 @@ describe("the layout of a plan", () => {
     expect(row?.use.setup).toBeCloseTo(2 / 9);
   });
 
+  it("counts no work while a machine is not there, also of a task that waits for it", () => {
+    const machines = [{ id: "m1", name: "Saw", unavailable: [[2, 6]] as const }];
+    const [row] = layOut(planOf([task("1", "a", "m1", [0, 10])], { machines, horizon: 10 })).rows;
+    expect(row?.use.work).toBeCloseTo(1);
+  });
+
   it("puts what is done at once in lanes of its own", () => {
     const resources = [{ id: "r", name: "Crew", capacity: 2 }];
     const demands = new Map([["r", 1]]);

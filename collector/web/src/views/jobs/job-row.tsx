@@ -105,7 +105,10 @@ function Detail({ job }: { readonly job: JobSummary }) {
   if (status === "failed" && error) {
     return <Words text={error.message || error.code} isBad />;
   }
-  if (status === "succeeded" && progress) return <Words text={progressInWords(progress)} />;
+  // What it said on its way is over.
+  if (status === "succeeded" && progress) {
+    return <Words text={progressInWords({ ...progress, message: "" })} />;
+  }
   return null;
 }
 

@@ -41,8 +41,14 @@ const JOB_TYPE = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const MOST_PRIORITY = 100;
 const MOST_FAULTS = 8;
 
+/** For a file one that takes files as they are, as plans come: of the others few are dropped. */
+function firstChoice(types: NewJobProps["types"], file: File | null): string {
+  const fitting = file ? types?.find((one) => takesText(one, one.name)) : undefined;
+  return (fitting ?? types?.[0])?.name ?? "";
+}
+
 export function NewJob({ types, file, onClose }: NewJobProps) {
-  const [type, setType] = useState(types?.[0]?.name ?? "");
+  const [type, setType] = useState(() => firstChoice(types, file));
   const [name, setName] = useState("");
   const [priority, setPriority] = useState("0");
   const [typed, setTyped] = useState("");

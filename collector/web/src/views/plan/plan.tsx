@@ -84,21 +84,31 @@ export default function PlanView({ plan, name }: PlanProps) {
             ) : (
               <JobChoice plan={plan} picked={picked} onPick={setPicked} />
             )}
-            <ul class="plan-signs">
-              <li>
-                <span class="sign-setup" aria-hidden="true" /> set-up
-              </li>
-              <li>
-                <span class="sign-closed" aria-hidden="true" /> not available
-              </li>
-              <li>
-                <span class="sign-late" aria-hidden="true" /> late, due
-              </li>
-            </ul>
+            <Signs plan={plan} late={layout.late.length} />
           </div>
         </div>
       )}
     </section>
+  );
+}
+
+/** Of those signs alone that this plan has. */
+function Signs({ plan, late }: { readonly plan: Plan; readonly late: number }) {
+  const signs: readonly (readonly [string, string, boolean])[] = [
+    ["sign-setup", "set-up", plan.tasks.some((task) => task.setup > 0)],
+    ["sign-closed", "not available", plan.machines.some((one) => one.unavailable.length > 0)],
+    ["sign-late", "late, due", late > 0],
+  ];
+  const there = signs.filter(([, , isThere]) => isThere);
+  if (there.length === 0) return null;
+  return (
+    <ul class="plan-signs">
+      {there.map(([sign, word]) => (
+        <li key={sign}>
+          <span class={sign} aria-hidden="true" /> {word}
+        </li>
+      ))}
+    </ul>
   );
 }
 
