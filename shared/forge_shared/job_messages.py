@@ -418,8 +418,8 @@ class OfferedType(Struct, omit_defaults=True):
 
 
 class Worker(Struct, omit_defaults=True):
-    """A worker. ``slots``: its limits; ``running``: ids of the jobs it holds; ``silent``: it was
-    not heard for longer than a lease lasts."""
+    """A worker. ``slots``: its limits; ``running``: ids of the jobs it holds; ``silent``: three
+    heartbeats of it are missing."""
 
     id: str
     node_id: str

@@ -329,12 +329,13 @@ def test_heartbeats_tell_of_the_worker(queue: Queue) -> None:
     assert store.schema_of(queue.tx, "echo") == b"{}"
     assert store.schema_of(queue.tx, "other") is None
     assert store.running_by_node(queue.tx) == {"pc": 1}
-    queue.pass_ms(rules.LEASE_TTL_MS + 1)
+    queue.pass_ms(rules.SILENT_AFTER_MS + 1)
     (worker,) = store.workers(queue.tx, queue.at)
     assert worker.silent
     assert store.types(queue.tx, queue.at)[0].workers == 0
     # One that holds a lease stays until it has run out.
     assert store.prune_workers(queue.tx, queue.at.now_ms) == 0
+    queue.pass_ms(rules.LEASE_TTL_MS)
     queue.sweep()
     assert store.prune_workers(queue.tx, queue.at.now_ms) == 1
     assert store.types(queue.tx, queue.at) != []
@@ -456,7 +457,7 @@ def test_workers_after_a_restart_with_a_clock_that_was_set_back(queue: Queue) ->
     queue.lease_ms -= DAY_MS
     store.resume(queue.tx, queue.at)
     assert store.worker_states(queue.tx, queue.at) == {"ready": 1}
-    queue.pass_ms(rules.LEASE_TTL_MS + 1)
+    queue.pass_ms(rules.SILENT_AFTER_MS + 1)
     assert [one.silent for one in store.workers(queue.tx, queue.at)] == [True]
     assert store.worker_states(queue.tx, queue.at) == {"silent": 1}
 

@@ -8,6 +8,8 @@ from forge_collector.clock import Clock
 from forge_shared.job_messages import LEASE_TTL_S
 
 LEASE_TTL_MS: Final = LEASE_TTL_S * 1000
+# Three heartbeats missed. Its leases go on: it may only be cut off.
+SILENT_AFTER_MS: Final = 100_000
 # A worker keeps its jobs' limits itself; one that is over them by so much does not.
 OVERRUN_MS: Final = 60_000
 MOST_BACKOFF_MS: Final = 600_000

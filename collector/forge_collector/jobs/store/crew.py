@@ -63,7 +63,7 @@ def worker_states(tx: Tx, at: Moment) -> Counter[str]:
         SELECT state, heard_ms < :silent_ms, COUNT(*) FROM job_workers
         GROUP BY state, heard_ms < :silent_ms
         """,
-        {"silent_ms": at.lease_ms - rules.LEASE_TTL_MS},
+        {"silent_ms": at.lease_ms - rules.SILENT_AFTER_MS},
     ).fetchall()
     states: Counter[str] = Counter()
     for state, is_silent, count in rows:
@@ -171,7 +171,7 @@ def _rows(tx: Tx, at: Moment) -> list[_Row]:
             codec.decode(slots.encode(), dict[ResourceClass, int]),
             first_seen,
             last_seen,
-            heard_ms < at.lease_ms - rules.LEASE_TTL_MS,
+            heard_ms < at.lease_ms - rules.SILENT_AFTER_MS,
         )
         for (
             worker_id,

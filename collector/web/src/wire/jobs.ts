@@ -289,7 +289,7 @@ export interface Worker {
   readonly state: WorkerState;
   readonly reason: string;
   readonly last_seen: number;
-  /** It was not heard for longer than a lease lasts. */
+  /** Three heartbeats of it are missing. */
   readonly silent: boolean;
   readonly types: readonly OfferedType[];
   /** Its limits by resource class. */

@@ -20,7 +20,7 @@ interface WorkersPanelProps {
 }
 
 export function WorkersPanel({ known, isOpen, onToggle, running, machineName }: WorkersPanelProps) {
-  const { workers } = known;
+  const workers = current(known.workers);
   return (
     <section class="panel workers" aria-label="Workers">
       <button
@@ -42,6 +42,12 @@ export function WorkersPanel({ known, isOpen, onToggle, running, machineName }: 
         ))}
     </section>
   );
+}
+
+/** All but those that are silent since another took their place. */
+function current(workers: readonly Worker[]): readonly Worker[] {
+  const heard = new Set(workers.filter(({ silent }) => !silent).map(({ node_id }) => node_id));
+  return workers.filter(({ silent, node_id }) => !silent || !heard.has(node_id));
 }
 
 /** "2 ready, 1 paused (somebody is at it), 1 silent" */
@@ -110,7 +116,7 @@ function WorkerTable({ workers, running, machineName }: TableProps) {
 
 function WorkerState({ worker }: { readonly worker: Worker }) {
   const word = worker.silent ? "silent" : worker.state;
-  const reason = worker.silent ? "it was not heard for longer than a lease lasts" : worker.reason;
+  const reason = worker.silent ? "three heartbeats are missing" : worker.reason;
   return (
     <>
       <strong>{word}</strong>
