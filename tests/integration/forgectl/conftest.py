@@ -53,6 +53,7 @@ def called(collector: CollectorProcess, tmp_path: Path) -> Called:
             "FORGE_CA_FILE": "",
             "HOME": str(tmp_path),
             "XDG_CONFIG_HOME": str(tmp_path),
+            "COLUMNS": "160",  # else it goes by the terminal that the tests run on
             **env,
         }
         done = CliRunner().invoke(cli.main, list(arguments), input=input, env=settings)
