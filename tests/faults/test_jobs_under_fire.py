@@ -39,4 +39,4 @@ def test_every_job_ends_once_while_workers_jobs_and_the_collector_are_killed(
     assert outcome.faults == []
     assert set(outcome.strokes) == set(USUAL)
     assert outcome.watched > PLAN.jobs
-    assert {"succeeded", "yielded"} <= set(outcome.attempts)
+    assert "succeeded" in outcome.attempts

@@ -113,7 +113,9 @@ class Fire:
         return True
 
     def _drain(self) -> bool:
-        machine = self._one()
+        machine = self._busy_one()
+        if machine is None:
+            return False
         silence = self._fleet.silence(machine)
         machine.stop()
         self._after(self._draw.uniform(0, 2), machine.start, silence)
@@ -144,13 +146,25 @@ class Fire:
         return True
 
     def _pause(self) -> bool:
-        self._one().pause(self._draw.uniform(0.5, 4))
-        return True
+        machine = self._busy_one()
+        if machine is not None:
+            machine.pause(self._draw.uniform(0.5, 4))
+        return machine is not None
 
     # --- their ends -------------------------------------------------------------------------
 
     def _one(self) -> Machine:
         return self._draw.choice(self._fleet.machines)
+
+    def _busy_one(self) -> Machine | None:
+        """Return one that does a job, to give it back."""
+        dirs = [program.work_dir for program in self._watch.look()]
+        busy = [
+            machine
+            for machine in self._fleet.machines
+            if any(work_dir.is_relative_to(machine.state) for work_dir in dirs)
+        ]
+        return self._draw.choice(busy) if busy else None
 
     def _silent_s(self) -> float:
         return self._draw.uniform(0.5, 1.5 * self._fleet.lease_ttl_s)

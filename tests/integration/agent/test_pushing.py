@@ -94,7 +94,7 @@ def test_a_url_may_have_a_path(collector: FakeCollector, start_agent: StartAgent
 
 
 def test_the_token_is_in_no_log_and_no_command_line(agent: RunningAgent) -> None:
-    agent.pushed(1)
+    agent.said("connected")
     assert TOKEN not in Path(f"/proc/{agent.process.pid}/cmdline").read_text()
     agent.stop()
     assert TOKEN not in agent.log_path.read_text()
