@@ -10,10 +10,10 @@ from pathlib import Path
 from tests.fleet.battle import Plan, fight
 from tests.fleet.fire import USUAL
 
-# Each kind once, and at first those that take long.
+# Each kind once: at first those that take long, or hit what is being done.
 STROKES = (
-    *("machine gone", "worker", "program", "cut", "collector", "keeper", "hang"),
-    *("lost answers", "pause", "drain", "program"),
+    *("machine gone", "drain", "program", "pause", "keeper", "program"),
+    *("worker", "cut", "collector", "hang", "lost answers"),
 )
 PLAN = Plan(
     jobs=24,

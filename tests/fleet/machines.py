@@ -85,6 +85,8 @@ class Machine:
 
     def kill_its_worker(self) -> bool:
         """Kill what `run` has started; it starts another."""
+        if not self.runs:
+            return False
         for child in psutil.Process(self.pid).children():
             try:
                 if "worker" in child.cmdline():
