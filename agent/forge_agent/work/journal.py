@@ -11,12 +11,13 @@ import errno
 import json
 import os
 import threading
-import uuid
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from forge_agent import private_files
+from forge_shared import identity
 
 _FILE: Final = "journal.ndjson"
 _COMPACT_BYTES: Final = 256 * 1024
@@ -58,7 +59,7 @@ class Journal:
         """Return the id for the next claim; once it was answered with jobs, it is another."""
         with self._lock:
             if self._claim is None or self._claim.worker_id != self._worker_id:
-                claim = OpenClaim(str(uuid.uuid4()), self._worker_id)
+                claim = OpenClaim(_new_id(), self._worker_id)
                 self._append(_claim_line(claim), sync=True)
                 self._claim = claim
             return self._claim.claim_id
@@ -68,7 +69,7 @@ class Journal:
         with self._lock:
             new = list(leases)
             self._leases |= {lease.lease: lease for lease in new}
-            claim = OpenClaim(str(uuid.uuid4()), self._worker_id)
+            claim = OpenClaim(_new_id(), self._worker_id)
             line = {**_claim_line(claim), "leased": [list(lease) for lease in new]}
             self._append(line, sync=True)
             self._claim = claim
@@ -142,6 +143,11 @@ class Journal:
 
 def _node_of(worker_id: str) -> str:
     return worker_id.rpartition(".")[0]
+
+
+def _new_id() -> str:
+    """Return an id for a claim. In the collector's index those of one time stand together."""
+    return identity.uuid7(int(time.time() * 1000))
 
 
 def _claim_line(claim: OpenClaim) -> dict[str, Any]:
