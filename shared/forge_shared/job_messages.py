@@ -13,8 +13,9 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from forge_shared.messages import BOOT_ID_PATTERN, Name, NodeId, Tags, UnixMs
+from forge_shared.messages import BOOT_ID_PATTERN, Name, NodeId, Rejection, Tags, UnixMs
 
+MOST_MEMORY_BYTES: Final = 2**53 - 1
 MAX_INLINE_BYTES: Final = 1024 * 1024  # of a payload, a result or a checkpoint; larger: a file
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 MAX_LOG_TAIL: Final = 16 * 1024
@@ -120,7 +121,7 @@ class Requirements(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     os: Annotated[str, Meta(max_length=32, description="linux, windows, darwin")] | None = None
     cores: Annotated[int, Meta(ge=1, le=65_536)] | None = None
-    memory_bytes: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
+    memory_bytes: Annotated[int, Meta(ge=1, le=MOST_MEMORY_BYTES)] | None = None
     tags: Tags = []
     node: NodeId | None = None
     min_version: Version | None = None  # of the plugin

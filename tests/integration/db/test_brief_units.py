@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -103,17 +102,16 @@ async def test_it_leaves_the_connection_to_housekeeping(
 
 
 async def test_one_that_raises_is_rolled_back_alone(db: Database) -> None:
-    def broken(tx: Tx) -> NoReturn:
+    def broken(tx: Tx) -> None:
         Items.insert(7)(tx)
         raise BrokenError
 
-    first, failed = await asyncio.gather(
-        db.write(Items.insert(1), brief=True),
-        db.write(broken, brief=True),
+    results = await asyncio.gather(
+        *(db.write(unit, brief=True) for unit in (Items.insert(1), broken)),
         return_exceptions=True,
     )
-    assert first == 1
-    assert isinstance(failed, BrokenError)
+    assert results[0] == 1
+    assert isinstance(results[1], BrokenError)
     with pytest.raises(BrokenError):
         await db.write(broken, brief=True)
     assert await db.write(Items.ids, brief=True) == [0, 1]

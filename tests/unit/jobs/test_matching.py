@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Machine, Needs, Offer
-from forge_shared.job_messages import Requirements, ResourceClass
+from forge_shared.job_messages import MOST_MEMORY_BYTES, Requirements, ResourceClass
 
 CPU, IO = ResourceClass.CPU, ResourceClass.IO
 GIB = 1024**3
@@ -87,6 +89,30 @@ def test_needs_alike_are_one_text() -> None:
     assert rules.requirements_text(Requirements()) == rules.ANY_MACHINE
     text = rules.requirements_text(Requirements(node="pc", min_version="1.0", cores=2))
     assert rules.requirements_text(rules.requirements(text)) == text
+
+
+@given(st.integers(1, MOST_MEMORY_BYTES))
+def test_memory_is_rounded_up_a_little_so_that_lanes_stay_few(memory_bytes: int) -> None:
+    kept = _memory_kept(memory_bytes)
+    assert memory_bytes <= kept <= memory_bytes * 17 / 16
+    assert _memory_kept(kept) == kept
+    assert (
+        kept.bit_length() <= 5
+        or kept % (1 << (kept.bit_length() - 5)) == 0
+        or (kept == MOST_MEMORY_BYTES)
+    )
+
+
+def test_sizes_that_people_name_stay_as_they_are() -> None:
+    for gib in (1, 1.5, 2, 4, 6, 8, 12, 15.5, 16, 24, 32, 48, 64, 96, 128, 192, 256):
+        assert _memory_kept(int(gib * GIB)) == int(gib * GIB)
+
+
+def _memory_kept(memory_bytes: int) -> int:
+    text = rules.requirements_text(Requirements(memory_bytes=memory_bytes))
+    kept = rules.requirements(text).memory_bytes
+    assert kept is not None
+    return kept
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,18 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from forge_shared import codec
-from forge_shared.job_messages import USUAL_SLOTS, Requirements, ResourceClass
+from forge_shared.job_messages import (
+    MOST_MEMORY_BYTES,
+    USUAL_SLOTS,
+    Requirements,
+    ResourceClass,
+)
 
 Version = tuple[int, ...]
 
 ANY_MACHINE: Final = "{}"  # requirements as they are kept, when there are none
 _GIB: Final = 1024**3
+_MEMORY_STEPS: Final = 16  # between a size and twice that
 
 
 class Machine(NamedTuple):
@@ -81,12 +87,21 @@ def requirements_text(requires: Requirements) -> str:
         Requirements(
             os=os,
             cores=requires.cores,
-            memory_bytes=requires.memory_bytes,
+            memory_bytes=_stepped(requires.memory_bytes),
             tags=tags,
             node=requires.node,
             min_version=requires.min_version,
         )
     ).decode()
+
+
+def _stepped(memory_bytes: int | None) -> int | None:
+    """Return the next larger size of sixteen an octave: jobs that each name what they need to the
+    byte would stand in a lane each, and a claim looks at all lanes that fit."""
+    if memory_bytes is None:
+        return None
+    step = max(1, (1 << (memory_bytes - 1).bit_length()) // (2 * _MEMORY_STEPS))
+    return min(-(-memory_bytes // step) * step, MOST_MEMORY_BYTES)
 
 
 @lru_cache(maxsize=1024)
