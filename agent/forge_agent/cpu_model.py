@@ -1,5 +1,6 @@
-"""The processor's name. py-cpuinfo takes a second and much memory to find it: a process of its own
-asks it, once a boot, and the answer is kept in the state folder."""
+"""The processor's name. py-cpuinfo, where the kernel does not tell it, takes a second and much
+memory to find it: a process of its own asks, once a boot, and the answer is kept in the state
+folder."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Final
 from forge_agent import itself
 
 _CACHE_FILE: Final = "cpu-model.json"
+_TOLD_BY_LINUX: Final = Path("/proc/cpuinfo")
 _TIMEOUT_S: Final = 30.0
 
 
@@ -84,11 +86,26 @@ class CpuModel:
 
 
 def print_it() -> int:
-    """Ask py-cpuinfo and print the name."""
+    """Find the name out, and print it."""
+    name = _told() or _found_out()
+    print(name)  # noqa: T201
+    return 0 if name else 1
+
+
+def _told() -> str:
+    """Return the name that Linux tells, which py-cpuinfo would return too, having looked everywhere
+    else; "" where there is none, as on most ARMs."""
+    try:
+        lines = _TOLD_BY_LINUX.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    told = (line.partition(":") for line in lines)
+    return next((name.strip() for key, _, name in told if key.strip() == "model name"), "")
+
+
+def _found_out() -> str:
     import cpuinfo  # noqa: PLC0415 a second and many modules: only the child asks
 
     os.environ.setdefault("PATH", os.defpath)  # py-cpuinfo takes it to be there
     found = cpuinfo.get_cpu_info()
-    name = found.get("brand_raw") or found.get("hardware_raw") or ""
-    print(name)  # noqa: T201
-    return 0 if name else 1
+    return found.get("brand_raw") or found.get("hardware_raw") or ""

@@ -81,6 +81,7 @@ EVENTS: Final[Mapping[str, Event]] = {
     "worker_ready": Event("info", "✓ taking jobs: {types}"),
     "worker_paused": Event("info", "no jobs now: {reason}"),
     "worker_resumed": Event("info", "the machine slept for {slept_s} s: asking what is left"),
+    "plugins_changed": Event("info", "✓ plugins have changed: {types}"),
     "plugin_unusable": Event("warning", "! the plugin in {folder} is left out: {reason}"),
     "plugin_unavailable": Event("info", "no jobs of {plugin} here: {reason}"),
     "work_unreadable": Event("error", "✗ {path} cannot be used: {reason}. No jobs until then."),

@@ -167,9 +167,10 @@ def _work_line(work: Work) -> str:
         state = "on, but no worker runs" if work.enabled else off
         return f"work        {'✗' if work.enabled is not False else NEUTRAL} {state}"
     reason = f": {printable(worker.reason)}" if worker.reason else ""
-    mark = "✓" if worker.state == "ready" else NEUTRAL
+    mark = "✓" if worker.state == "ready" and work.taken_up else NEUTRAL
+    so_far = "" if work.taken_up else "the owner's last word is not taken up yet; so far "
     state = printable(worker.state)
-    return f"work        {mark} {state}{reason}, {len(worker.jobs)} jobs run"
+    return f"work        {mark} {so_far}{state}{reason}, {len(worker.jobs)} jobs run"
 
 
 def _work_as_json(work: Work | None) -> dict[str, Any] | None:

@@ -56,6 +56,11 @@ class News:
         return bool(self._incumbents)
 
     @property
+    def is_told_otherwise(self) -> bool:
+        """Whether others think that it is where it is not any more."""
+        return bool(self._told) and self.progress != self._told
+
+    @property
     def waiting(self) -> bool:
         return bool(self._incumbents) or self.progress != self._told
 

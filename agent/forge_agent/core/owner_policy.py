@@ -94,10 +94,17 @@ class OwnerPolicy:
         return Verdict(not reason, reason)
 
 
+def pause(terms: Terms, wall_ms: int) -> str:
+    """Return until when the owner has paused work, or ""."""
+    if terms.paused_until is None or wall_ms >= terms.paused_until:
+        return ""
+    return f"paused by the owner {_until(terms.paused_until)}"
+
+
 def _by_the_terms(terms: Terms, seen: Seen) -> str:
     """Return why the owner does not want it now, or ""."""
-    if terms.paused_until is not None and seen.wall_ms < terms.paused_until:
-        return f"paused by the owner {_until(terms.paused_until)}"
+    if paused := pause(terms, seen.wall_ms):
+        return paused
     if terms.hours is not None and not terms.hours.holds(seen.minute):
         return f"outside of its hours, {terms.hours}"
     return "on battery" if seen.on_battery and not terms.on_battery else ""

@@ -389,8 +389,8 @@ class Attempt:
         """Return what is told of the end, and files that go with it; where that fails, that it
         failed: a lease that nobody answered would be renewed for ever."""
         try:
-            if self._said.has_incumbents():
-                self._bench.tell(self)  # once the lease is over nobody takes them
+            if self._said.has_last_news():
+                self._bench.tell(self)  # once the lease is over nobody takes it
             return settlement, *self._message(settlement)
         except Exception as error:  # noqa: BLE001 its lease must be answered whatever happens
             settlement = attempts.failed("worker_fault", fault_of(error))

@@ -21,13 +21,33 @@ _JOBS: Final = "jobs"
 
 
 class Catalogue:
-    """Found once, when the worker starts. ``unavailable``: plugins whose jobs could not be started
-    here, by name, and why; nobody is offered them."""
+    """What is there now; a job keeps the plugin that it was started with. ``unavailable``: plugins
+    whose jobs could not be started here, by name, and why; nobody is offered them."""
 
     def __init__(self, settings: Settings, log: Log) -> None:
         self._settings = settings
-        folders = settings.plugins or plugins.usual_folders(settings.state_dir)
-        found = plugins.discover(folders)
+        self._log = log
+        self._folders = settings.plugins or plugins.usual_folders(settings.state_dir)
+        self._stamp = self._seen = self._look()
+        self._load()
+
+    def look_again(self) -> bool:
+        """Take up plugins that came, went or changed; return whether there is anything to tell of
+        it. Only when nothing has changed since the last look: one that is being copied is not
+        whole yet."""
+        before, self._seen = self._seen, self._look()
+        if self._seen == self._stamp or self._seen != before:
+            return False
+        self._stamp, told = self._seen, (self.offers(), self.unavailable)
+        self._load()
+        return told != (self.offers(), self.unavailable)
+
+    def _look(self) -> tuple[object, ...]:
+        modules = [folder.stat().st_mtime_ns for folder in programs.packages() if folder.is_dir()]
+        return (*plugins.stamp(self._folders), *modules)
+
+    def _load(self) -> None:
+        found = plugins.discover(self._folders)
         lacking = {plugin.name: programs.lacking(plugin) for plugin in found.plugins}
         self.unavailable = {name: reason for name, reason in lacking.items() if reason}
         self._plugins = {
@@ -35,9 +55,9 @@ class Catalogue:
         }
         for problem in found.problems:
             reason = " ".join(problem.sentences)
-            log.event("plugin_unusable", folder=str(problem.folder), reason=reason)
+            self._log.event("plugin_unusable", folder=str(problem.folder), reason=reason)
         for name, reason in self.unavailable.items():
-            log.event("plugin_unavailable", plugin=name, reason=reason)
+            self._log.event("plugin_unavailable", plugin=name, reason=reason)
 
     def plugin(self, job_type: str) -> Plugin | None:
         return self._plugins.get(job_type)

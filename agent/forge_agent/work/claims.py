@@ -41,11 +41,11 @@ Job = dict[str, Any]
 
 
 class Claimer(NamedTuple):
-    """Who claims, and what it can do: types with the plugins' versions. ``left``: what an earlier
-    worker has asked for last."""
+    """Who claims, and ``types``: what it can do now, with the plugins' versions. ``left``: what an
+    earlier worker has asked for last."""
 
     worker_id: str
-    types: list[str]
+    types: Callable[[], list[str]]
     left: OpenClaim | None
 
 
@@ -140,14 +140,15 @@ class Claims:
         """Wait until there is something to claim; return False when another look is due first."""
         holding = self._holding
         with holding.changed:
-            not_before_s = self._setbacks.ready_at_s(self._claimer.types)
+            types = self._claimer.types()
+            not_before_s = self._setbacks.ready_at_s(types)
             left_s = max(self._retry.not_before_s, not_before_s) - time.monotonic()
             if left_s > 0:
                 holding.announce_claim(comes=False)
                 holding.changed.wait(left_s)
                 return False
             may_claim = self._heartbeats.registered and holding.takes_jobs()
-            if may_claim and self._claimer.types and any(holding.free().values()):
+            if may_claim and types and any(holding.free().values()):
                 return not self._stopping
             holding.announce_claim(comes=self._heartbeats.registered)
             if not self._stopping:
@@ -158,7 +159,7 @@ class Claims:
         claim_id = self._journal.next_claim()
         with self._holding.changed:
             offered = self._holding.free()
-            types = self._setbacks.ready(self._claimer.types)
+            types = self._setbacks.ready(self._claimer.types())
             if not (types and any(offered.values())):
                 return
             self._offered, self._interrupted = offered, False

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from forge_agent import noted as agents_noted
 from forge_agent import private_files, whereabouts
+from forge_agent.core import owner_policy
 from forge_agent.core.owner_policy import FOR_GOOD_MS, Terms, When
 from forge_agent.core.untrusted import printable
 from forge_agent.log import NEUTRAL
@@ -128,6 +129,8 @@ def _terms(terms: Terms, given: argparse.Namespace) -> Terms:
         terms = terms._replace(free_memory_mib=_whole(given.free_memory, 2**30))
     if given.hours:
         hours = None if given.hours == "any" else owner.hours_of(given.hours)
+        if hours is not None and hours.begin_min == hours.end_min:
+            raise ValueError(f"{given.hours} is no time at all: for all day say --hours any")
         terms = terms._replace(hours=hours)
     return terms._replace(paused_until=None)
 
@@ -187,26 +190,31 @@ def _tell(done: str, after: Owner, folder: Path) -> None:
 def _status(where: Whereabouts, folder: Path, *, as_json: bool) -> int:
     """Print what is allowed and what is done; return 0 when work is on."""
     allowed = owner.read(folder)
-    setting = where.settings.work if where.settings else False
-    enabled = setting if allowed.enabled is None else allowed.enabled
-    note = noted.read(folder) if noted.is_running(folder) else None
+    work = noted.look(folder, setting=where.settings is not None and where.settings.work)
     if as_json:
-        print(json.dumps(_as_json(enabled, allowed, note)))  # noqa: T201
-        return 0 if enabled else 1
-    say(f"work        {'✓ on' if enabled else f'{NEUTRAL} off: `forge-agent work on`'}")
-    if enabled:
+        print(json.dumps(_as_json(work, allowed)))  # noqa: T201
+        return 0 if work.enabled else 1
+    paused = owner_policy.pause(allowed.terms, clock.wall_ms())
+    on = f"{NEUTRAL} on, {paused}" if paused else "✓ on"
+    say(f"work        {on if work.enabled else f'{NEUTRAL} off: `forge-agent work on`'}")
+    if work.enabled:
         for line in told_terms(allowed):
             say(f"allowed     {line}")
-    for line in told(note) if enabled or note else ():
-        say(line)
-    return 0 if enabled else 1
+    if work.worker is not None:
+        for line in told(work.worker, taken_up=work.taken_up):
+            say(line)
+    elif work.enabled:
+        runs = agents_noted.is_running(folder)
+        say(f"worker      {NEUTRAL} does not run{' yet: the agent starts it' if runs else ''}")
+    return 0 if work.enabled else 1
 
 
-def _as_json(enabled: bool, allowed: Owner, note: noted.Note | None) -> dict[str, Any]:
+def _as_json(work: noted.Work, allowed: Owner) -> dict[str, Any]:
     return {
-        "enabled": enabled,
+        "enabled": work.enabled,
         "allowed": owner.as_json(allowed),
-        "worker": None if note is None else note._asdict(),
+        "taken_up": work.taken_up,
+        "worker": None if work.worker is None else work.worker._asdict(),
     }
 
 
@@ -237,13 +245,13 @@ def told_terms(allowed: Owner) -> list[str]:
     return lines
 
 
-def told(note: noted.Note | None) -> list[str]:
-    """Return what the worker does, a line a subject."""
-    if note is None:
-        return [f"worker      {NEUTRAL} does not run"]
+def told(note: noted.Note, *, taken_up: bool) -> list[str]:
+    """Return what the worker does, a line a subject. ``taken_up``: it has heard the owner's last
+    word."""
     reason = f": {printable(note.reason)}" if note.reason else ""
-    mark = "✓" if note.state == "ready" else NEUTRAL
-    lines = [f"worker      {mark} {printable(note.state)}{reason}, pid {note.pid}"]
+    mark = "✓" if note.state == "ready" and taken_up else NEUTRAL
+    so_far = "" if taken_up else "has not taken up yet what you said last; so far "
+    lines = [f"worker      {mark} {so_far}{printable(note.state)}{reason}, pid {note.pid}"]
     plugins = ", ".join(note.plugins) or "none: see `forge-agent plugins list`"
     lines.append(f"plugins     {printable(plugins)}")
     lines += [

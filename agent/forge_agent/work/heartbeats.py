@@ -55,6 +55,12 @@ class Heartbeats:
             self._holding.changed.notify_all()
         self._line.interrupt()
 
+    def offer(self, plugins: Sequence[Mapping[str, Any]]) -> None:
+        """Tell the collector of these from now on."""
+        with self._holding.changed:
+            self._plugins = list(plugins)
+        self.again()
+
     def again(self) -> None:
         """Send another now: the one under way says too little, or came too late."""
         with self._holding.changed:

@@ -18,7 +18,7 @@ class Note(NamedTuple):
     """Times in Unix ms. ``state``: ready, paused, draining; ``plugins``: with their versions;
     ``unavailable``: other plugins, and what keeps them from their work; ``slots``: for how many
     jobs of each class there is room at all; ``jobs``: what runs, each with ``id``, ``type``,
-    ``started_at`` and perhaps ``fraction``."""
+    ``started_at`` and perhaps ``fraction``; ``goes_by``: which state of work.json."""
 
     pid: int
     worker_id: str
@@ -31,14 +31,16 @@ class Note(NamedTuple):
     slots: dict[str, Any]
     jobs: list[Any]
     results_waiting: int
+    goes_by: list[Any]
 
 
 class Work(NamedTuple):
-    """Whether work is on, None when its file cannot be used; and what the worker does, None when
-    none runs."""
+    """Whether work is on, None when its file cannot be used; what the worker does, None when none
+    runs; and whether it goes by the owner's last word already."""
 
     enabled: bool | None
     worker: Note | None
+    taken_up: bool
 
 
 class NoteFile:
@@ -53,12 +55,15 @@ class NoteFile:
 
 def look(state_dir: Path, *, setting: bool) -> Work:
     """Look at how work stands; ``setting``: FORGE_WORK. Raises OSError when we may not."""
+    stamp = owner.stamp(state_dir)
     try:
-        enabled = owner.read(state_dir).enabled
+        said = owner.read(state_dir).enabled
     except owner.UnreadableError:
-        return Work(None, None)
+        return Work(None, None, taken_up=True)
+    enabled = setting if said is None else said
     worker = read(state_dir) if is_running(state_dir) else None
-    return Work(setting if enabled is None else enabled, worker)
+    taken_up = not enabled if worker is None else worker.goes_by == stamp
+    return Work(enabled, worker, taken_up)
 
 
 def is_running(state_dir: Path) -> bool:

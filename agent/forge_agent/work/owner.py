@@ -55,13 +55,13 @@ def read(state_dir: Path) -> Owner:
         raise UnreadableError(f"it is damaged ({error})") from None
 
 
-def stamp(state_dir: Path) -> object:
-    """Return what is another once the file has changed."""
+def stamp(state_dir: Path) -> list[int]:
+    """Return what is another once the file has changed; nothing where there is none."""
     try:
         found = (state_dir / FILE_NAME).stat()
     except OSError:
-        return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+        return []
+    return [found.st_ino, found.st_mtime_ns, found.st_size]
 
 
 def write(state_dir: Path, owner: Owner) -> None:

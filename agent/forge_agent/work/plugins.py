@@ -1,14 +1,16 @@
-"""Plugins: folders with a plugin.toml and a program, found at the start and checked."""
+"""Plugins: folders with a plugin.toml and a program, found and checked."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import stat
 import sys
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +25,7 @@ _LONGEST_HINT: Final = 200
 _LARGEST_MANIFEST: Final = 64 * 1024
 _LARGEST_SCHEMA: Final = 64 * 1024  # the collector takes no larger one
 _MOST_PLUGINS: Final = 256
+_MOST_FILES_NOTICED: Final = 1000  # of a folder
 _DAY_S: Final = 24 * 3600
 _LIMITS: Final = {
     "memory_mib": (16, 2**24),
@@ -161,6 +164,41 @@ def _candidates(folders: Sequence[Path], problems: list[Problem]) -> list[Path]:
 
 def _with_manifests(folder: Path) -> list[Path]:
     return [one for one in folder.iterdir() if (one / MANIFEST).is_file()]
+
+
+def stamp(folders: Sequence[Path]) -> tuple[object, ...]:
+    """Return what is another once a plugin there has come, gone or changed. Programs are read when
+    they are started: of them, only what lies directly in the plugin's folder is looked at."""
+    return tuple(
+        look
+        for folder in folders
+        for look in (
+            *_looks(folder),
+            *(look for one in _folders_in(folder) for look in _looks(one)),
+        )
+    )
+
+
+def _looks(folder: Path) -> Iterator[object]:
+    """Yield how a folder looks, and if it is a plugin's, each file in it."""
+    with contextlib.suppress(OSError):
+        yield _look(str(folder), folder.stat())
+        if not (folder / MANIFEST).is_file():
+            return
+        with os.scandir(folder) as entries:
+            for entry in islice(entries, _MOST_FILES_NOTICED):
+                if entry.is_file():
+                    yield _look(entry.path, entry.stat())
+
+
+def _look(path: str, found: os.stat_result) -> object:
+    return path, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    return []
 
 
 # --- what is granted ------------------------------------------------------------------------------

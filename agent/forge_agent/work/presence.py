@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,8 @@ _TOOL_TIMEOUT_S: Final = 5.0
 _SESSIONS: Final = Path("/run/systemd/sessions")
 # Since CPU time is counted in ticks of 10 ms, a share over less would be noise.
 _LEAST_GAP_S: Final = 1.0
+# By so much clocks are set back all the time.
+_SET_BACK_S: Final = 60.0
 
 
 class Presence:
@@ -115,11 +117,17 @@ def _terminals_idle_s(now_s: float) -> float | None:
     server where nobody is signed in is idle by its load alone."""
     if os.name != "posix":
         return None
-    typed_s = []
+    ago_s = []
     for path in _terminals():
         with contextlib.suppress(OSError):
-            typed_s.append(os.stat(path).st_atime)  # noqa: PTH116 some each second
-    return max(0.0, now_s - max(typed_s)) if typed_s else None
+            ago_s.append(now_s - os.stat(path).st_atime)  # noqa: PTH116 some each second
+    return _least(ago_s)
+
+
+def _least(ago_s: Iterable[float]) -> float | None:
+    """Return how long ago the last of these was; None if there is none. What is yet to come was
+    noted before the clock was set back, and tells nothing."""
+    return min((max(0.0, one) for one in ago_s if one > -_SET_BACK_S), default=None)
 
 
 def _terminals() -> Iterator[str]:
@@ -154,8 +162,8 @@ def _idle_s_of_logind() -> float | None:
         if found.get("IdleHint") == "no":
             return 0.0
         if found.get("IdleHint") == "yes":
-            ago_s.append(max(0.0, time.time() - int(found.get("IdleSinceHint", "0")) / 1e6))
-    return min(ago_s, default=None)
+            ago_s.append(time.time() - int(found.get("IdleSinceHint", "0")) / 1e6)
+    return _least(ago_s)
 
 
 def _idle_s_on_macos() -> float | None:

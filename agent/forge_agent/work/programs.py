@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import site
 import subprocess
 import sys
 from functools import cache
@@ -161,6 +162,12 @@ def _usual(work_dir: Path) -> dict[str, str]:
         env |= {"TEMP": here, "TMP": here, "USERPROFILE": here}
         env |= {name: os.environ[name] for name in kept if name in os.environ}
     return env
+
+
+def packages() -> list[Path]:
+    """Return the folders that are others once {python} has other modules; none where it is not our
+    own interpreter."""
+    return [] if getattr(sys, "frozen", False) else [Path(one) for one in site.getsitepackages()]
 
 
 @cache

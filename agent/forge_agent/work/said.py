@@ -143,10 +143,11 @@ class Said:
         with self._lock:
             return self._news.progress.get("fraction")
 
-    def has_incumbents(self) -> bool:
-        """Tell whether there are any that nobody was told of."""
+    def has_last_news(self) -> bool:
+        """Tell whether there are incumbents that nobody was told of, or others believe that it is
+        not as far as it is."""
         with self._lock:
-            return self._news.has_incumbents
+            return self._news.has_incumbents or self._news.is_told_otherwise
 
     def tells_at_s(self) -> float | None:
         with self._lock:

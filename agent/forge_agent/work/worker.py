@@ -40,6 +40,7 @@ from forge_agent.work.setbacks import Setbacks
 _STEP_S: Final = 1.0
 _LOOK_EVERY_S: Final = 2.0
 _NOTED_EVERY_S: Final = 10.0
+_PLUGINS_EVERY_S: Final = 3.0
 # Of the 12 s that `run` gives: the jobs' 5, and what the collector takes to hear of them.
 _CLAIM_PATIENCE_S: Final = 2.5
 _JOBS_PATIENCE_S: Final = 6.5
@@ -106,6 +107,7 @@ class Worker:
         self._out_of_reach = confinement.out_of_reach(settings.state_dir)
         self._owner_file = OwnerFile(settings, log)
         self._looked_s = self._noted_s = -_NOTED_EVERY_S
+        self._plugins_s = time.monotonic()
         self._slept_s = slept_s()
         folder = settings.state_dir / owner.FOLDER
         self._note = NoteFile(settings.state_dir)
@@ -142,7 +144,7 @@ class Worker:
             forget=self._forget,
         )
         self._claims = Claims(
-            Claimer(self._worker_id, self._catalogue.types(), self._journal.left_claim),
+            Claimer(self._worker_id, self._catalogue.types, self._journal.left_claim),
             line=Line(peer),
             holding=self._holding,
             journal=self._journal,
@@ -219,6 +221,7 @@ class Worker:
         self._look_for_sleep()
         allowed = self._owner_file.owner
         self._holding.allow(allowed.slots)
+        self._look_for_plugins(now_s)
         if now_s - self._looked_s >= _LOOK_EVERY_S or self._owner_file.changed:
             self._looked_s = now_s
             idle_matters = allowed.terms.when is When.IDLE
@@ -227,9 +230,21 @@ class Worker:
             verdict = self._policy.judge(allowed.terms, seen)
             reason = self._unable(allowed) or verdict.reason
             self._become(State("paused", reason) if reason else State("ready", self._without()))
-        if now_s - self._noted_s >= _NOTED_EVERY_S or self._holding.has_changed():
+        has_changed = self._holding.has_changed() or self._owner_file.changed
+        if now_s - self._noted_s >= _NOTED_EVERY_S or has_changed:
             self._noted_s = now_s
             self._write_note()
+
+    def _look_for_plugins(self, now_s: float) -> None:
+        if now_s - self._plugins_s < _PLUGINS_EVERY_S:
+            return
+        self._plugins_s = now_s
+        if self._catalogue.look_again():
+            self._log.event("plugins_changed", types=", ".join(self._catalogue.types()))
+            self._looked_s = -_LOOK_EVERY_S  # whether there is anything to do
+            self._heartbeats.offer(self._catalogue.offers())
+            self._claims.look_again()
+            self._holding.news()
 
     def _unable(self, allowed: Owner) -> str:
         """Return why no job could be started, whatever else there is; or ""."""
@@ -302,6 +317,7 @@ class Worker:
                     if isinstance(held, Attempt)
                 ],
                 results_waiting=self._results.unanswered,
+                goes_by=self._owner_file.stamp or [],
             )
         )
 
@@ -312,7 +328,7 @@ class OwnerFile:
     def __init__(self, settings: Settings, log: Log) -> None:
         self._settings = settings
         self._log = log
-        self._stamp: object = ()
+        self.stamp: list[int] | None = None
         self.owner = Owner()
         self.changed = False
         self.look()
@@ -320,9 +336,9 @@ class OwnerFile:
     def look(self) -> bool:
         """Return whether work is on."""
         stamp = owner.stamp(self._settings.state_dir)
-        self.changed = stamp != self._stamp
+        self.changed = stamp != self.stamp
         if self.changed:
-            self._stamp = stamp
+            self.stamp = stamp
             try:
                 self.owner = owner.read(self._settings.state_dir)
             except (owner.UnreadableError, OSError) as error:

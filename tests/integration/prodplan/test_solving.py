@@ -64,6 +64,9 @@ def test_ft06_from_a_text_to_a_verified_result() -> None:
         assert attempt.process.returncode == 0
     told = [line for line in attempt.said if line["type"] == "incumbent"]
     assert told[-1] == {"type": "incumbent", "objective": 55, "bound": 55, "gap": 0.0}
+    assert attempt.said[-2:-1] == [
+        {"type": "progress", "fraction": 1.0, "message": "proved to be best"}
+    ]
     assert attempt.said[-1]["type"] == "result"
     found = attempt.said[-1]["result"]
     assert (found["status"], found["objective"], found["bound"]) == ("optimal", 55, 55)

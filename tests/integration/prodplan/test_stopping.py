@@ -75,6 +75,7 @@ def test_the_time_limit_is_kept_and_the_best_schedule_handed_in() -> None:
     told = [line for line in attempt.said if line["type"] == "incumbent"]
     assert len(told) <= 10  # however many were found
     assert told[-1]["objective"] == found["objective"]
+    assert attempt.said[-2] == {"type": "progress", "fraction": 1.0, "message": "time is over"}
 
 
 def test_a_wrong_checkpoint_is_not_used() -> None:

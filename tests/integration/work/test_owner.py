@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
 
 import psutil
 import pytest
 
+from forge_agent.log import NEUTRAL
 from tests.integration.work.working import Jobs, RunningWorker, ended, outcomes
-from tests.process import Client, CollectorProcess, wait_for
+from tests.process import PATIENCE_S, Client, CollectorProcess, wait_for
 
 FOREVER = 100_000
 
@@ -64,6 +66,33 @@ def test_a_pause_gives_jobs_back_and_ends(
         assert job["attempt_count"] == 1
 
 
+def test_the_status_says_what_is_so_and_what_is_not_taken_up_yet(
+    collector: CollectorProcess, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with ended(RunningWorker(collector, "n5", tmp_path_factory.mktemp("n5"))) as worker:
+        wait_for(lambda: "worker      ✓ ready" in worker.work("status"), "the worker to be ready")
+        worker.process.send_signal(signal.SIGSTOP)  # it hears nothing
+        try:
+            for word in ("pause", "off"):
+                worker.work(word)
+                shown = worker.work("status", expected=0 if word == "pause" else 1)
+                assert "has not taken up yet what you said last; so far ready" in shown
+            assert f"{NEUTRAL} off" in shown
+            worker.work("on")
+            worker.work("pause")
+            shown = worker.work("status")
+            assert f"work        {NEUTRAL} on, paused by the owner until" in shown
+            assert not json.loads(worker.work("status", "--json"))["taken_up"]
+        finally:
+            worker.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: json.loads(worker.work("status", "--json"))["taken_up"], "it to hear")
+        assert f"worker      {NEUTRAL} paused: paused by the owner until" in worker.work("status")
+        worker.work("off")
+        worker.process.wait(PATIENCE_S)
+        shown = worker.work("status", expected=1)
+        assert "worker" not in shown
+
+
 def test_a_worker_that_was_killed_is_started_again_and_one_without_its_agent_ends(
     collector: CollectorProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -100,6 +129,7 @@ def test_what_the_owner_allows_is_kept_to_them(
     for words in (
         ("on", "--slots", "gpu=1"),
         ("on", "--hours", "8-9"),
+        ("on", "--hours", "08:00-08:00"),
         ("on", "--cpu-of-others", "101"),
         ("on", "--grant", "echo:everything"),
         ("pause", "soon"),

@@ -48,6 +48,11 @@ def test_a_job_is_done_and_what_it_said_on_its_way_is_told(jobs: Jobs) -> None:
     assert job["claimed_by"].startswith("n1.")
 
 
+def test_nobody_is_left_with_half_of_the_progress(jobs: Jobs) -> None:
+    job = jobs.until(jobs.submit({"steps": 5, "finds_nothing": True}), "succeeded")
+    assert job["progress"] == {"fraction": 1}
+
+
 @pytest.mark.parametrize(
     ("payload", "outcome", "code", "says"),
     [

@@ -12,11 +12,13 @@ import pytest
 
 from forge_agent import config, noted, status, whereabouts
 from forge_agent.lock import FileLock, LockedError, is_held
+from forge_agent.log import NEUTRAL
 from forge_agent.noted import Spooled
 from forge_agent.places import Places
 from forge_agent.service.described import Report
 from forge_agent.standing import Standing, StatusFile
 from forge_agent.status import Status
+from forge_agent.work import noted as work_noted
 
 NOTE: dict[str, Any] = {
     "version": "0.1.0",
@@ -283,6 +285,32 @@ def test_an_agent_that_does_well() -> None:
         "spool       empty",
         "dropped     0 snapshots since it started",
     ]
+
+
+@pytest.mark.parametrize(
+    ("taken_up", "line"),
+    [
+        (True, "work        ✓ ready"),
+        (False, f"work        {NEUTRAL} the owner's last word is not taken up yet; so far ready"),
+    ],
+)
+def test_what_the_worker_does_is_told_as_far_as_it_is_still_so(taken_up: bool, line: str) -> None:
+    worker = work_noted.Note(
+        pid=713,
+        worker_id="nas-2.00c0ffee",
+        noted_at=8_000_000,
+        state="ready",
+        reason="",
+        online=True,
+        plugins=["echo@1.0"],
+        unavailable={},
+        slots={"io": 10},
+        jobs=[],
+        results_waiting=0,
+        goes_by=[],
+    )
+    work = work_noted.Work(enabled=True, worker=worker, taken_up=taken_up)
+    assert told(NOTE, work=work)[-1] == f"{line}, 0 jobs run"
 
 
 def test_an_agent_that_is_offline() -> None:

@@ -144,12 +144,13 @@ class _Attempt:
 
     def _end(self, ended: Ended) -> int:
         self._raise_bound(ended.bound or 0)
-        self._telling.tell_incumbent()
         if self._stop_by is not None:
+            self._telling.tell_incumbent()
             self._telling.keep_if_better()
             return 0
         if self._best is None:
             raise _failure(ended.status, self._plan, self._clock)
+        self._telling.tell_end()
         # Optimal by the bound, not by CP-SAT's status, which has been wrong after interruptions.
         say("result", result=result(self._plan, self._best, self._bound))
         return 0

@@ -87,6 +87,12 @@ class Telling:
             self._message_told, self._progress_at = message, now
             say("progress", fraction=round(self._clock.fraction, 3), message=message)
 
+    def tell_end(self) -> None:
+        """Say of the best schedule what is true from now on."""
+        self.tell_incumbent()
+        is_best = self._objective == self._bound
+        say("progress", fraction=1.0, message="proved to be best" if is_best else "time is over")
+
     def tell_incumbent(self) -> None:
         """Say how the best schedule stands, unless that was the last thing said of it."""
         standing = (self._objective, self._bound)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 
 import psutil
+import pytest
 
+from forge_agent.work import presence
 from forge_agent.work.presence import Presence
 
 
@@ -32,6 +35,29 @@ def test_what_people_do_is_asked_where_it_matters_alone() -> None:
     assert (seen.cpu_of_others_pct, seen.input_ago_s) == (None, None)
     assert seen.free_memory_mib is not None
     assert 0 <= seen.minute < 24 * 60
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there are no such terminals")
+def test_a_terminal_was_used_when_it_says_so_unless_that_is_yet_to_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, terminal = os.openpty()
+    path = os.ttyname(terminal)
+    monkeypatch.setattr(presence, "_terminals", lambda: iter([path]))
+    monkeypatch.setattr(presence, "_desktop_idle_s", lambda: None)
+
+    def input_ago_s(*, used_at_s: float) -> float | None:
+        os.utime(path, (used_at_s, used_at_s))
+        return Presence().look(idle_matters=True, jobs_run=False).input_ago_s
+
+    try:
+        now_s = time.time()
+        assert input_ago_s(used_at_s=now_s - 500) == pytest.approx(500, abs=5)
+        assert input_ago_s(used_at_s=now_s + 5) == 0
+        assert input_ago_s(used_at_s=now_s + 3600) is None
+    finally:
+        os.close(ours)
+        os.close(terminal)
 
 
 def _busy() -> tuple[float, ...]:

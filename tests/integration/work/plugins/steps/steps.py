@@ -49,7 +49,8 @@ def main() -> None:
             continue
         done += 1
         say(type="checkpoint", data={"done": done, "filling": "x" * payload.get("filling", 0)})
-        say(type="incumbent", objective=payload["steps"] - done, bound=0)
+        if not payload.get("finds_nothing"):
+            say(type="incumbent", objective=payload["steps"] - done, bound=0)
         say(type="progress", fraction=done / payload["steps"])
     result = {"steps": done, "begun_at": begun_at, "filling": "y" * payload.get("filling", 0)}
     say(type="result", result=result)
