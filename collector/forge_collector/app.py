@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -202,7 +203,7 @@ class Collector:
             exposition_type=CONTENT_TYPE,
             document=lambda: self._document,
         )
-        routes = [
+        return [
             *fleet.routes(),
             *history.routes(),
             *access.routes(),
@@ -213,8 +214,11 @@ class Collector:
             *TlsRoutes(self.certificate.ca_pem if self.certificate else None).routes(),
             *service.routes(),
         ]
-        self._document = codec.encode(openapi.document(routes, __version__))
-        return routes
+
+    @cached_property
+    def _document(self) -> bytes:
+        """The OpenAPI document, made when it is asked for: few ask, and every start would wait."""
+        return codec.encode(openapi.document(self.routes(), __version__))
 
     def _application(self) -> web.Application:
         guard = Guard(self.settings.host_names, self.settings.public_url, self._certified_names)
@@ -291,10 +295,13 @@ class Collector:
         kept = Kept(self.settings.history_hours, self.settings.rollup_days)
         start("seal", self.sealer.run)
         start("prune", lambda: prune_forever(db, clock, kept))
-        start("sweep jobs", lambda: job_tasks.sweep_forever(self.jobs, db))
+        start("sweep jobs", lambda: job_tasks.sweep_forever(self.jobs, self.job_types, db))
         start("publish jobs", lambda: job_tasks.publish_forever(self.jobs, db))
         days = self.settings.job_days
-        start("prune jobs", lambda: job_tasks.prune_forever(self.jobs, db, self.job_files, days))
+        start(
+            "prune jobs",
+            lambda: job_tasks.prune_forever(self.jobs, self.job_types, db, self.job_files, days),
+        )
         start("expire credentials", lambda: expire_credentials(self.keyring, db, clock))
         start("prune invites", lambda: joining_tasks.prune_forever(db, clock))
         if (own := self.certificate) is not None:

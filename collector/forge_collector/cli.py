@@ -1,9 +1,11 @@
-"""forge-collector: the command line of the collector."""
+"""forge-collector: the command line of the collector.
+
+Each command imports what it needs when it is called: all of the collector takes half a second,
+which a refusal, a backup or a look at the help need not wait for.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,22 +15,13 @@ from typing import Final
 
 import click
 import platformdirs
-import structlog
 
-from forge_collector import config, listening, logs
-from forge_collector.access import rules, store
-from forge_collector.app import Collector
-from forge_collector.backup import checking, restoring, taking
+from forge_collector import config
 from forge_collector.config import ConfigError, Settings
 from forge_collector.db import DatabaseError
-from forge_collector.http.reach import is_loopback
-from forge_shared import __version__, joining
+from forge_shared import __version__
 from forge_shared.job_messages import USUAL_SLOTS
-from forge_shared.messages import HumanRole
 
-_log = structlog.get_logger()
-_DESCRIPTORS_WANTED: Final = 65_536
-_YOUNG_OBJECTS: Final = 10_000  # that the collector of garbage lets come before it looks
 _STOP_SIGNALS: Final = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
@@ -167,6 +160,8 @@ def serve(  # noqa: PLR0917  click passes every option by name
     releases: Path | None,
 ) -> None:
     """Run the collector until it is told to stop."""
+    from forge_collector import listening, logs  # noqa: PLC0415  late
+
     logs.configure(on_terminal=sys.stderr.isatty())
     data = _folder(data)
     try:
@@ -199,8 +194,9 @@ def serve(  # noqa: PLR0917  click passes every option by name
                 public_url=public_url,
                 announce=announce,
             )
-            _raise_descriptor_limit()
-            _run(settings)
+            from forge_collector import serving  # noqa: PLC0415  late
+
+            serving.run(settings)
     except (ConfigError, DatabaseError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -215,6 +211,8 @@ def backup(file: Path, data: Path | None, *, force: bool) -> None:
     It holds names, figures, and hashes of tokens; no secret is in it. The file is complete and
     checked before it is there.
     """
+    from forge_collector.backup import taking  # noqa: PLC0415  late
+
     with _told():
         taken = taking.take(file.absolute(), _folder(data), replace=force)
     meanwhile = "the collector went on meanwhile" if taken.was_running else "no collector ran"
@@ -233,6 +231,8 @@ def restore(file: Path, data: Path | None, *, force: bool, accept_damage: bool) 
 
     The collector must not run. FILE is checked, history and all, before anything is replaced.
     """
+    from forge_collector.backup import restoring  # noqa: PLC0415  late
+
     folder = _folder(data)
     with _told():
         found = restoring.restore(
@@ -249,6 +249,8 @@ def check(file: Path | None, data: Path | None) -> None:
 
     Ends with 1 when something is damaged, and with 2 when it cannot tell.
     """
+    from forge_collector.backup import checking  # noqa: PLC0415  late
+
     with _told(exit_code=2):
         report = checking.check_file(file.absolute()) if file else checking.check(_folder(data))
     for line in checking.lines(report):
@@ -274,85 +276,3 @@ def _told(exit_code: int = 1) -> Iterator[None]:
     except (ConfigError, DatabaseError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(exit_code)
-
-
-def _run(settings: Settings) -> None:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings))
-
-
-async def _serve(settings: Settings) -> None:
-    stopping = asyncio.Event()
-    _on_stop_signal(stopping)
-    collector = Collector(settings)
-    await collector.start()
-    # What is there now stays: a full garbage collection, which holds everybody up, passes it by.
-    gc.freeze()
-    # Requests leave little for it to find: each look at the newest objects is mostly wasted
-    # (measured: docs/performance.md).
-    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
-    with config.address_told(settings.data, collector.own_url):
-        _log.info("listening", url=collector.url, port=collector.port, data=str(settings.data))
-        if sys.stdout.isatty():
-            await _print_login_link(collector)
-        else:
-            _log.info("nobody is at the terminal: forgectl login-link makes a link to sign in with")
-        await stopping.wait()
-        _log.info("stopping")
-    await collector.stop()
-
-
-async def _print_login_link(collector: Collector) -> None:
-    """Show the way in on the terminal, and nowhere else: whoever has the link is admin."""
-    code, credential = rules.mint_code(HumanRole.ADMIN, collector.clock.now_ms())
-    await collector.db.write(lambda tx: store.add(tx, credential))
-    minutes = rules.CODE_LIFETIME_MS // 60_000
-    link = f"{collector.reach.public_url or collector.url}/#/login/{code}"
-    click.echo(
-        f"\n  Open {click.style(link, bold=True)}\n"
-        f"  It works once, within {minutes} minutes; `forgectl login-link` makes another.\n"
-    )
-    if reached := "".join(f"  {line}\n" for line in _how_others_reach(collector)):
-        click.echo(reached)
-
-
-def _how_others_reach(collector: Collector) -> Iterator[str]:
-    """Yield what somebody at another machine has to know."""
-    url = collector.reach.url_for("localhost")
-    if not is_loopback(collector.place.address):
-        yield f"Other machines reach it at {url}"
-    fingerprint = collector.reach.ca_fingerprint
-    if fingerprint is not None:
-        yield f"Its authority's fingerprint: {joining.grouped(fingerprint)}"
-        yield f"Browsers warn until they trust that authority: {url}/ca.pem"
-
-
-def _on_stop_signal(stopping: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopping.set))
-        else:
-            loop.add_signal_handler(number, stopping.set)
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415  not there on Windows
-
-    return uvloop.Loop
-
-
-def _raise_descriptor_limit() -> None:
-    """Allow a connection for each of many agents; the usual soft limit is 1,024."""
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415  not there on Windows
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = (
-        _DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS_WANTED)
-    )
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

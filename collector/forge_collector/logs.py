@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from aiohttp.http_exceptions import HttpProcessingError
 from structlog.types import EventDict, Processor, WrappedLogger
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -50,6 +49,9 @@ class _Relay(logging.Handler):
     """Passes on what libraries log with the standard library, as lines of our own kind."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        # Late: it takes all of aiohttp along, and some commands only borrow `printable` from here.
+        from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415
+
         log = structlog.get_logger(record.name)
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError):

@@ -6,7 +6,7 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -75,6 +75,11 @@ class Client:
 
     def post(self, path: str, message: object, reply: type[T]) -> T:
         return decoded(self._call("POST", path, codec.encode(message)), reply)
+
+    def post_lines(self, path: str, lines: Iterable[bytes], reply: type[T]) -> T:
+        """Send many messages, one a line."""
+        headers = {"Content-Type": codec.NDJSON}
+        return decoded(self._call("POST", path, b"\n".join(lines), headers), reply)
 
     def patch(self, path: str, message: object, reply: type[T]) -> T:
         return decoded(self._call("PATCH", path, codec.encode(message)), reply)

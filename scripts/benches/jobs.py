@@ -35,14 +35,16 @@ _SYNCS: Final = 200
 
 class System(NamedTuple):
     """A queue under measurement. ``jobs``: of a measurement, at each concurrency. ``one_slot``: as
-    many workers of one slot, not one of many. ``waits``: its workers wait for jobs by themselves.
-    ``reference``: measured in the first round alone."""
+    many workers of one slot, not one of many. ``together``: a request submits as many jobs as the
+    others have requests at a time, and one follows the other. ``waits``: its workers wait for jobs
+    by themselves. ``reference``: measured in the first round alone."""
 
     name: str
     command: Sequence[str]
     store: Any
     jobs: Mapping[int, int]
     one_slot: bool = False
+    together: bool = False
     waits: bool = True
     reference: bool = False
 
@@ -101,6 +103,7 @@ def _systems(peers: Installed) -> Iterator[list[System]]:
         yield [
             System("forge", ours, forge, _JOBS),
             System("forge, workers of one slot", ours, forge, _JOBS, one_slot=True),
+            System("forge, N a request", ours, forge, _JOBS, together=True),
             System(_PEER, bullmq, always, _JOBS),
             System("BullMQ, everysec", bullmq, everysec, _JOBS),
             System("Procrastinate", procrastinate, postgres, _FEW_JOBS),
@@ -145,24 +148,27 @@ def _measure(system: System, number: int, seconds: float, figures: Figures) -> N
         if level == 1 and system.one_slot:
             continue  # one worker of one slot was measured already
         wanted = {
-            "queue": f"bench-{number}-{level}-{int(system.one_slot)}",
+            "queue": f"bench-{number}-{level}-{int(system.one_slot)}{int(system.together)}",
             "store": system.store,
             "concurrency": level,
             "jobs": jobs,
             "seconds": seconds,
             "one_slot": system.one_slot,
+            "together": system.together,
         }
         answer = _run([*system.command, "cycles", json.dumps(wanted)])
         submits, cycles = (
             count / took_s for count, took_s in (answer["submitted"], answer["cycled"])
         )
-        figures.cycles[system.name, level].append(cycles)
-        told = f"{cycles:,.0f} cycles/s"
+        told: list[str] = []
         if not system.one_slot:  # submitting is no different then
             figures.submits[system.name, level].append(submits)
-            told = f"{submits:,.0f} submits/s, {told}"
-        click.echo(f"round {number + 1}, {system.name}, {level}: {told}", err=True)
-    if system.waits and not system.one_slot:
+            told.append(f"{submits:,.0f} submits/s")
+        if not system.together:  # nor is working
+            figures.cycles[system.name, level].append(cycles)
+            told.append(f"{cycles:,.0f} cycles/s")
+        click.echo(f"round {number + 1}, {system.name}, {level}: {', '.join(told)}", err=True)
+    if system.waits and not (system.one_slot or system.together):
         figures.starts[system.name].append(_starts(system, f"bench-{number}-start"))
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, TypeVar
 
 import msgspec
 
 from forge_shared import metrics
+from forge_shared.job_messages import JOB_PATTERN_HELP
 from forge_shared.messages import PATTERN_HELP, Snapshot
 
+NDJSON: Final = "application/x-ndjson"
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # after decompression
 MAX_LINES: Final = 500
 MAX_VALUES: Final = 1024
@@ -18,6 +21,7 @@ _SAFE_STEPS: Final = 2**53  # beyond it doubles skip whole steps
 
 T = TypeVar("T")
 
+_PATTERN_HELP: Final = {**PATTERN_HELP, **JOB_PATTERN_HELP}
 _LINE = re.compile(rb"\S[^\n]*")
 _NAMED_FIELD = re.compile(r"field `(?P<field>[^`]*)`$")
 _UNMATCHED = re.compile(r"matching regex (?P<quoted>.*)$")
@@ -43,6 +47,15 @@ class InvalidError(ValueError):
         self.field = field
         self.reason = reason
         self.code = code
+
+
+class TooManyLinesError(ValueError):
+    """The batch is longer than one request may be."""
+
+    code: Final = "too_many_lines"
+
+    def __init__(self) -> None:
+        super().__init__(f"A batch holds {MAX_LINES} lines at most; send it in smaller parts.")
 
 
 def decode(body: bytes, message: type[T]) -> T:
@@ -81,6 +94,15 @@ def lines(body: bytes) -> Iterator[tuple[int, bytes]]:
         yield number, match.group()
 
 
+def batch(body: bytes) -> list[tuple[int, bytes]]:
+    """Return the lines of a request's NDJSON body with their numbers, but for blank ones; raises
+    TooManyLinesError."""
+    found = list(islice(lines(body), MAX_LINES + 1))
+    if len(found) > MAX_LINES:
+        raise TooManyLinesError
+    return found
+
+
 def _decode(body: bytes | msgspec.Raw, message: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=message)
@@ -103,7 +125,7 @@ def _invalid(text: str) -> InvalidError:
     if (pattern := _UNMATCHED.search(reason)) is not None:
         # msgspec quotes the pattern as Python source.
         reason = next(
-            (told for known, told in PATTERN_HELP.items() if pattern["quoted"] == repr(known)),
+            (told for known, told in _PATTERN_HELP.items() if pattern["quoted"] == repr(known)),
             reason,
         )
     return InvalidError(field, reason.replace("`", "'"))

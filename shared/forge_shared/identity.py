@@ -46,6 +46,15 @@ def uuid7(now_ms: int, noise: int | None = None) -> str:
     return _dashed(f"{value:032x}")
 
 
+def numbered(batch_id: str, number: int, content: bytes) -> str:
+    """Return the id of a record of a batch: the same each time for the same content, and in the
+    order of the numbers, below 2³². As a UUIDv7 it has the time that the batch's id has."""
+    own = hashlib.blake2b(content, digest_size=5, key=batch_id.encode()).digest()
+    # Around the bits that say what kind of UUID it is there is room for 12 and 62.
+    high, low = divmod(number, 1 << 22)
+    return uuid7(_bits(batch_id) >> 80, high << 64 | low << 40 | int.from_bytes(own, "big"))
+
+
 def mint(prefix: str, now_ms: int) -> Credential:
     """Return a new credential with 256 random bits."""
     return Credential(prefix, uuid7(now_ms), os.urandom(_SECRET_BYTES).hex())
@@ -80,6 +89,10 @@ def secret_hash(secret: str) -> bytes:
 def matches(secret: str, expected_hash: bytes) -> bool:
     """Tell in constant time whether the secret has this hash."""
     return hmac.compare_digest(secret_hash(secret), expected_hash)
+
+
+def _bits(uuid: str) -> int:
+    return int(uuid.replace("-", ""), 16)
 
 
 def _dashed(bare: str) -> str:

@@ -33,6 +33,17 @@ _WORKER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}" + _END
 _SHA256: Final = r"^[0-9a-f]{64}" + _END
 _FILE_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,63}" + _END
 
+# What to tell people whose text does not match.
+JOB_PATTERN_HELP: Final[Mapping[str, str]] = {
+    _JOB_TYPE: "a job type begins with a small letter or digit and goes on with small letters, "
+    "digits, '.', '_' or '-', 64 characters at most",
+    _OFFER: "a job type, such as 'echo', and perhaps '@' and the plugin's version, as 'echo@1.4'",
+    _VERSION: "a version is one to four numbers with dots between them, such as '1.4'",
+    _WORKER_ID: "a worker's id begins with a letter or digit and goes on with letters, digits, "
+    "'.', '_' or '-', 96 characters at most",
+    _SHA256: "a SHA-256 is 64 hex digits in lower case",
+}
+
 JobId = Annotated[str, Meta(pattern=BOOT_ID_PATTERN, description="A UUID.")]
 JobType = Annotated[str, Meta(pattern=_JOB_TYPE, description="Names a plugin, e.g. `prodplan`.")]
 Offer = Annotated[
@@ -162,6 +173,20 @@ class SubmittedJob(Struct):
     id: str
     status: JobStatus
     deduplicated: bool = False
+
+
+class SubmittedLine(SubmittedJob, kw_only=True):
+    """What became of a line of a batch."""
+
+    line: Annotated[int, Meta(ge=1, description="Counts the lines of the body from 1.")]
+
+
+class SubmittedJobs(Struct):
+    """What became of a batch: the jobs that are there now, all durable, and the lines that were
+    refused."""
+
+    jobs: list[SubmittedLine]
+    refused: list[Rejection]
 
 
 # --- from workers -----------------------------------------------------------------------------
@@ -329,7 +354,8 @@ class HeartbeatReply(Struct):
 
 class JobSummary(Struct, omit_defaults=True):
     """A job as lists show it. ``node_id``: whose machine works on it; ``waits_because``: a
-    sentence, for one that is not running yet; ``submitted_by``: the token's name."""
+    sentence, for one that is not running yet; ``submitted_by``: the token's name; ``rank``: of one
+    that is pending, the least is the next."""
 
     id: str
     type: str
@@ -350,6 +376,7 @@ class JobSummary(Struct, omit_defaults=True):
     progress: Progress | None = None
     error: JobError | None = None
     waits_because: str | None = None
+    rank: int | None = None
 
 
 class JobFile(Struct):

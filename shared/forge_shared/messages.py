@@ -30,7 +30,7 @@ _HASH: Final = r"^[0-9a-f]{64}" + _END
 # What to tell people whose text does not match: a pattern is no advice.
 PATTERN_HELP: Final[Mapping[str, str]] = {
     _NODE_ID: NODE_ID_HELP,
-    BOOT_ID_PATTERN: "a boot id is a UUID in lower case, made anew at each start of the agent",
+    BOOT_ID_PATTERN: "must be a UUID in lower case",
     _NAME: "a name is 1 to 64 characters without control characters",
     _TAG: "a tag begins with a letter or digit and goes on with letters, digits, '.', '_', ':' or "
     "'-', 32 characters at most",

@@ -69,6 +69,15 @@ def test_another_distributions_authorities_are_found(frozen: Frozen, tmp_path: P
         collector.die()
 
 
+def test_the_processors_name_is_found_out(program: Path) -> None:
+    """Where the kernel tells none, py-cpuinfo asks in a process of multiprocessing, which is the
+    frozen program once more."""
+    said = alone("--mount", f"mount --bind /dev/null /proc/cpuinfo && exec {program} cpu-model")
+    assert said.returncode == 0, said.stderr
+    assert len(said.stdout.strip()) > 3
+    assert len(said.stdout.splitlines()) == 1
+
+
 def alone(namespace: str, command: str) -> subprocess.CompletedProcess[str]:
     """Run a line of shell in a namespace of its own, to its end."""
     return subprocess.run(

@@ -25,7 +25,6 @@ def test_it_starts_without_an_environment(program: Path) -> None:
 
 
 def test_the_processors_name(program: Path) -> None:
-    """py-cpuinfo asks in a process of multiprocessing, which is the frozen program once more."""
     said = ended(program, "cpu-model")
     assert said.returncode == 0, said.stderr
     assert len(said.stdout.strip()) > 3

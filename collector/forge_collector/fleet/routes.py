@@ -42,7 +42,6 @@ from forge_shared.messages import (
     Snapshot,
 )
 
-NDJSON: Final = "application/x-ndjson"
 SENT_AT_HEADER: Final = "Forge-Sent-At"
 BOOT_ID_HEADER: Final = "Forge-Boot-Id"
 # A replay of 500 snapshots takes 15 ms of a core, live pushes of as many 125 ms: at this rate all
@@ -87,7 +86,7 @@ class FleetRoutes:
                 NODE,
                 self.ingest,
                 "Push one snapshot, or replay a batch of them",
-                raw_body={"application/json": Snapshot, NDJSON: str},
+                raw_body={"application/json": Snapshot, codec.NDJSON: str},
                 replies={200: IngestReply},
                 headers={
                     SENT_AT_HEADER: {
@@ -210,7 +209,7 @@ class FleetRoutes:
 
     def _gate(self, request: web.Request) -> Callable[[], None] | None:
         """Let live pushes pass, and replays so many as leave room for them."""
-        if request.content_type != NDJSON:
+        if request.content_type != codec.NDJSON:
             return None
         node_id = request.match_info["node_id"]
         wait_s = self._replays.enter(node_id, _claimed_size(request), self._clock.monotonic_ms())
@@ -279,17 +278,15 @@ def _claimed_size(request: web.Request) -> int:
 def _read_push(content_type: str, body: bytes) -> rules.Push:
     """Read a push; raises ProblemError."""
     try:
-        if content_type == NDJSON:
+        if content_type == codec.NDJSON:
             return rules.read_replay(body)
         if content_type == "application/json":
             return rules.read_live(body)
-    except (codec.MalformedError, codec.InvalidError) as error:
+    except (codec.MalformedError, codec.InvalidError, codec.TooManyLinesError) as error:
         raise problems.of_codec(error) from None
-    except rules.TooManyLinesError as error:
-        raise ProblemError("too_many_lines", str(error)) from None
     raise ProblemError(
         "unsupported_media_type",
-        f"Send one snapshot as application/json, or a batch, one a line, as {NDJSON}.",
+        f"Send one snapshot as application/json, or a batch, one a line, as {codec.NDJSON}.",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from itertools import islice
 from typing import Final, NamedTuple
 
 from forge_shared import codec, metrics, names
@@ -45,25 +44,17 @@ class Push(NamedTuple):
     is_live: bool
 
 
-class TooManyLinesError(ValueError):
-    """The batch is longer than one request may be."""
-
-
 def read_live(body: bytes) -> Push:
     """Read a push of one snapshot; raises the codec's errors."""
     return Push([codec.decode_snapshot(body)], [], is_live=True)
 
 
 def read_replay(body: bytes) -> Push:
-    """Read a batch, one snapshot a line; a bad line is rejected by number, the others stand."""
-    lines = list(islice(codec.lines(body), codec.MAX_LINES + 1))
-    if len(lines) > codec.MAX_LINES:
-        raise TooManyLinesError(
-            f"A batch holds {codec.MAX_LINES} lines at most; send it in smaller parts."
-        )
+    """Read a batch, one snapshot a line; a bad line is rejected by number, the others stand. Raises
+    codec.TooManyLinesError."""
     snapshots: list[Snapshot] = []
     rejected: list[Rejection] = []
-    for number, line in lines:
+    for number, line in codec.batch(body):
         try:
             snapshots.append(codec.decode_snapshot(line))
         except (codec.MalformedError, codec.InvalidError) as error:

@@ -30,7 +30,7 @@ Json = dict[str, Any]  # a JSON document has no narrower type
 def document(routes: Iterable[Route[Any]], version: str) -> Json:
     """Return the document for these routes."""
     routes = list(routes)
-    structs = [kind for route in routes for kind in _kinds(route) if _is_struct(kind)]
+    structs = [kind for route in routes for kind in kinds(route) if _is_struct(kind)]
     (*_, _problem), components = msgspec.json.schema_components(
         [*structs, Problem], ref_template="#/components/schemas/{name}"
     )
@@ -68,6 +68,12 @@ def problem_codes(route: Route[Any]) -> list[str]:
     return sorted(set(codes))
 
 
+def kinds(route: Route[Any]) -> list[Any]:
+    """Return what a route takes and answers, Structs and others."""
+    replies = [kind for reply in route.replies.values() for kind in _alternatives(reply)]
+    return [route.body, *route.raw_body.values(), *replies]
+
+
 def _operation(route: Route[Any]) -> Json:
     operation: Json = {
         "operationId": _operation_id(route),
@@ -93,10 +99,6 @@ def _operation_id(route: Route[Any]) -> str:
     return re.sub(r"[^a-z0-9]+", "_", f"{route.method.lower()}{route.path}").strip("_")
 
 
-def _kinds(route: Route[Any]) -> list[Any]:
-    return [route.body, *route.raw_body.values(), *route.replies.values()]
-
-
 def _path_parameter(name: str) -> Json:
     schema: Json = {"type": "string", "minLength": 1}
     if name in _PATH_PATTERNS:
@@ -105,9 +107,9 @@ def _path_parameter(name: str) -> Json:
 
 
 def _request_content(route: Route[Any]) -> Json:
-    if route.body is not None:
-        return {_JSON: {"schema": _schema(route.body)}}
-    return {media_type: {"schema": _schema(kind)} for media_type, kind in route.raw_body.items()}
+    json_body = {} if route.body is None else {_JSON: route.body}
+    bodies = {**json_body, **route.raw_body}
+    return {media_type: {"schema": _schema(kind)} for media_type, kind in bodies.items()}
 
 
 def _replies(route: Route[Any]) -> Json:
@@ -135,7 +137,13 @@ def _problems(route: Route[Any]) -> Json:
     }
 
 
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return kind if isinstance(kind, tuple) else (kind,)
+
+
 def _schema(kind: Any) -> Json:
+    if isinstance(kind, tuple):
+        return {"anyOf": [_schema(each) for each in kind]}
     if _is_struct(kind):
         return {"$ref": f"#/components/schemas/{kind.__name__}"}
     return {"type": "string"} if kind is str else msgspec.json.schema(kind)

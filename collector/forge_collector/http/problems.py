@@ -117,8 +117,12 @@ def invalid(field: str, reason: str, code: str = "invalid") -> ProblemError:
     return ProblemError(code, f"{field}: {reason}", errors=[FieldError(field, reason)])
 
 
-def of_codec(error: codec.MalformedError | codec.InvalidError) -> ProblemError:
+def of_codec(
+    error: codec.MalformedError | codec.InvalidError | codec.TooManyLinesError,
+) -> ProblemError:
     """Translate what the codec refused."""
+    if isinstance(error, codec.TooManyLinesError):
+        return ProblemError(error.code, str(error))
     if isinstance(error, codec.MalformedError):
         return ProblemError(error.code, f"{error} Send one JSON document, UTF-8.")
     return invalid(error.field or "body", error.reason, error.code)

@@ -29,6 +29,7 @@ NODE_OR_SUBMITTER: Final = NODE | SUBMITTER
 ADMIN: Final = frozenset({Role.ADMIN})
 ANYONE: Final = frozenset(Role)
 
+_JSON: Final = "application/json"
 _SMALL_BODY_BYTES: Final = 64 * 1024
 
 
@@ -52,10 +53,12 @@ NOBODY: Final = Principal("", Role.VIEWER, None)
 class Route(Generic[B]):
     """One route. ``roles`` empty: open to everybody.
 
-    ``body``: the Struct a JSON body is decoded to; None: the handler gets None, or the bytes where
-    ``raw_body`` names its media types. ``max_body_bytes``: None: as usual. ``replies``: the Struct
-    of each 2xx status, None where there is no body, a media type where it is not JSON. ``headers``:
-    the JSON Schema of each request header it heeds; ``query``: of each parameter of its address.
+    ``body``: the Struct a JSON body is decoded to. ``raw_body``: the media types of a body that the
+    handler gets as bytes; where there is a ``body`` too, the request says which of them it brings.
+    Neither: the handler gets None. ``max_body_bytes``, ``max_raw_bytes``: how large they may be.
+    ``replies``: the Struct of each 2xx status, a tuple where it may be one or the other, None where
+    there is no body, a media type where it is not JSON. ``headers``: the JSON Schema of each
+    request header it heeds; ``query``: of each parameter of its address.
     ``problems``: the codes beyond those that any route may answer. ``streams``: the reply does not
     end. ``gate``: asked before the body is read; it returns what to call when the request is over,
     if anything.
@@ -68,7 +71,8 @@ class Route(Generic[B]):
     summary: str
     body: type[B] | None = None
     raw_body: Mapping[str, Any] = field(default_factory=dict)
-    max_body_bytes: int | None = None
+    max_body_bytes: int = _SMALL_BODY_BYTES
+    max_raw_bytes: int = codec.MAX_BODY_BYTES
     replies: Mapping[int, Any] = field(default_factory=dict)
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -137,15 +141,16 @@ def _check_own(principal: Principal, node_id: str) -> None:
 
 
 async def _decoded(route: Route[Any], request: web.Request) -> Any:  # the route's own body type
-    if route.body is None:
-        if not route.raw_body:
-            return None
-        return await read_body(request, route.max_body_bytes or codec.MAX_BODY_BYTES)
-    if request.content_type != "application/json":
+    if route.body is None and not route.raw_body:
+        return None
+    if route.body is None or request.content_type in route.raw_body:
+        return await read_body(request, route.max_raw_bytes)
+    if request.content_type != _JSON:
+        media_types = " or ".join([_JSON, *route.raw_body])
         raise ProblemError(
-            "unsupported_media_type", "Send the body as Content-Type: application/json."
+            "unsupported_media_type", f"Send the body as Content-Type: {media_types}."
         )
-    raw = await read_body(request, route.max_body_bytes or _SMALL_BODY_BYTES)
+    raw = await read_body(request, route.max_body_bytes)
     try:
         return codec.decode(raw, route.body)
     except (codec.MalformedError, codec.InvalidError) as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from msgspec import UNSET
@@ -17,6 +19,8 @@ from forge_collector.jobs.schemas import PayloadSchema, UnusableSchemaError
 from forge_shared.job_messages import PluginOffer, ResourceClass
 from forge_shared.messages import FieldError
 
+_MANY_TIME_S: Final = 10.0  # for all the payloads of a request
+_TURN_S: Final = 0.1  # of them in the thread, before others have theirs
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -44,15 +48,31 @@ class JobTypes:
 
     async def faults(self, job_type: str, payload: bytes) -> list[FieldError]:
         """Return what is wrong with a payload; nothing where no schema is registered."""
-        if job_type not in self._classes:
-            return []
-        schemas = self._schemas
-        if job_type not in schemas:
-            schemas[job_type] = await self._load(job_type)
-        schema = schemas[job_type]
+        schema = await self._schema(job_type)
         if schema is None:
             return []
         return await self._in_thread(partial(schema.faults, payload))
+
+    async def faults_of_all(self, payloads: Sequence[tuple[str, bytes]]) -> list[list[FieldError]]:
+        """Return what is wrong with each payload; it stands behind its type. Those that are not
+        reached in time are left to the plugins."""
+        until = time.monotonic() + _MANY_TIME_S
+        by_type: defaultdict[str, list[int]] = defaultdict(list)
+        for number, (job_type, _) in enumerate(payloads):
+            by_type[job_type].append(number)
+        found: list[list[FieldError]] = [[] for _ in payloads]
+        for job_type, numbers in by_type.items():
+            schema = await self._schema(job_type)
+            if schema is None:
+                continue
+            left = numbers
+            while left and time.monotonic() < until:
+                turn = partial(_faults_of_some, schema, [payloads[number][1] for number in left])
+                checked = await self._in_thread(turn)
+                for number, faults in zip(left, checked, strict=False):
+                    found[number] = faults
+                left = left[len(checked) :]
+        return found
 
     async def drop_unusable(self, plugins: Iterable[PluginOffer]) -> None:
         """Take schemas out that are none: a plugin may be offered all the same."""
@@ -67,6 +87,14 @@ class JobTypes:
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _schema(self, job_type: str) -> PayloadSchema | None:
+        if job_type not in self._classes:
+            return None
+        schemas = self._schemas
+        if job_type not in schemas:
+            schemas[job_type] = await self._load(job_type)
+        return schemas[job_type]
 
     async def _load(self, job_type: str) -> PayloadSchema | None:
         def query(tx: Tx) -> bytes | None:
@@ -83,3 +111,14 @@ class JobTypes:
 
     async def _in_thread(self, work: partial[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _faults_of_some(schema: PayloadSchema, payloads: Sequence[bytes]) -> list[list[FieldError]]:
+    """Check one after another for a while; return what was found of those that were checked."""
+    until = time.monotonic() + _TURN_S
+    found: list[list[FieldError]] = []
+    for payload in payloads:
+        found.append(schema.faults(payload))
+        if time.monotonic() > until:
+            break
+    return found

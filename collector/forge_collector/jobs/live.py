@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -55,14 +55,14 @@ class LiveJobs:
 
     # --- what the store did ----------------------------------------------------------------
 
-    def note(self, changes: Iterable[Change], *, is_called: str | None = None) -> None:
-        """Follow the store. ``is_called``: a job for which a waiting claim was woken already."""
+    def note(self, changes: Iterable[Change], *, called: Collection[str] = ()) -> None:
+        """Follow the store. ``called``: jobs for which waiting claims were woken already."""
         for change in changes:
             if change.before is not change.after:
                 self._note_move(change)
             if change.outcome is not None:
                 self.attempts[change.outcome] += 1
-            if change.ready is not None and change.job_id != is_called:
+            if change.ready is not None and change.job_id not in called:
                 self.call_for(change.job_id, change.ready)
             if change.freed is not None:
                 self._note_freed(change.freed, change.worker_id)

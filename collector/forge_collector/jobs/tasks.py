@@ -35,20 +35,28 @@ async def restore(live: LiveJobs, job_types: JobTypes, db: Database) -> None:
 # --- sweeping -------------------------------------------------------------------------------
 
 
-async def sweep_forever(live: LiveJobs, db: Database) -> None:
+async def sweep_forever(live: LiveJobs, job_types: JobTypes, db: Database) -> None:
     while True:
         await asyncio.sleep(_SWEEP_PERIOD_S)
         try:
+            if await forget_nodes(live, db):
+                await job_types.load()
             await sweep(live, db)
         except DatabaseError as error:
             _log.warning("sweeping jobs failed", error=str(error))
 
 
+async def forget_nodes(live: LiveJobs, db: Database) -> bool:
+    """Forget the workers of nodes that are no more; return whether there were any."""
+    forgotten = live.take_forgotten_nodes()
+    for node_id in forgotten:
+        await db.write(lambda tx: store.forget_node(tx, node_id))  # noqa: B023  awaited here
+    return bool(forgotten)
+
+
 async def sweep(live: LiveJobs, db: Database) -> None:
     """Do what is due, page by page; nothing is written when nothing is."""
     live.workers = await db.read(lambda tx: store.worker_states(tx, live.moment()))
-    for node_id in live.take_forgotten_nodes():
-        await db.write(lambda tx: store.forget_node(tx, node_id))  # noqa: B023  awaited here
     is_more = await db.read(lambda tx: store.is_due(tx, live.moment()))
     while is_more:
         swept = await db.write(
@@ -112,12 +120,15 @@ async def _tell_job(live: LiveJobs, db: Database, watch: JobWatch) -> None:
 # --- forgetting -----------------------------------------------------------------------------
 
 
-async def prune_forever(live: LiveJobs, db: Database, files: JobFiles, days: int) -> None:
-    """Delete jobs that ended long ago, with their files."""
+async def prune_forever(
+    live: LiveJobs, job_types: JobTypes, db: Database, files: JobFiles, days: int
+) -> None:
+    """Delete jobs that ended long ago, with their files, and workers that are no more."""
     await remove_orphans(db, files)
     while True:
         try:
             await prune(live, db, files, days)
+            await job_types.load()
         except DatabaseError as error:
             _log.warning("pruning jobs failed", error=str(error))
         await asyncio.sleep(_PRUNE_PERIOD_S)

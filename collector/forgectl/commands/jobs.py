@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 from msgspec import Struct
 
 from forge_shared import identity
@@ -18,12 +19,15 @@ from forge_shared.job_messages import (
     JobSubmission,
     Requirements,
     ResourceClass,
+    SubmittedJobs,
+    Workers,
 )
 from forge_shared.messages import BOOT_ID_PATTERN
 from forgectl import durations, login, moments, output
 from forgectl.client import Client, ClientError
 from forgectl.commands.running import json_option, reports_errors
 from forgectl.jobs import (
+    batches,
     details,
     finding,
     listing,
@@ -31,6 +35,7 @@ from forgectl.jobs import (
     payloads,
     results,
     submitting,
+    types,
     watching,
     words,
 )
@@ -43,6 +48,7 @@ _CODES: Final = {
     JobStatus.CANCELLED: 4,
 }
 _UNFINISHED: Final = 5
+_OF_A_BATCH: Final = frozenset({"batch", "job_id", "as_json"})
 _UUID = re.compile(BOOT_ID_PATTERN)
 _LONGEST_NAME: Final = 64
 
@@ -105,7 +111,7 @@ def _an_id(_context: click.Context, _option: click.Parameter, text: str | None) 
 
 
 @jobs.command("submit")
-@click.argument("job_type", metavar="TYPE")
+@click.argument("job_type", metavar="TYPE", required=False)
 @click.argument("source", metavar="[FILE|-]", required=False)
 @click.option("--name", help="What people call it; by default the file's name.")
 @click.option(
@@ -158,12 +164,19 @@ def _an_id(_context: click.Context, _option: click.Parameter, text: str | None) 
     callback=_an_id,
     help="Its id; the same again makes no second job, and goes on with its upload.",
 )
+@click.option(
+    "--batch",
+    metavar="FILE|-",
+    help="Submit many jobs: each line of FILE is one, as JSON. --id is the batch's then.",
+)
 @click.option("--watch", "watches", is_flag=True, help="Watch it until it is over.")
 @json_option
 @reports_errors
 def submit(
-    job_type: str,
+    job_type: str | None,
     source: str | None,
+    *,
+    batch: str | None,
     job_id: str | None,
     watches: bool,
     as_json: bool,
@@ -172,8 +185,15 @@ def submit(
     """Submit a job of TYPE with the payload in FILE.
 
     FILE holds JSON; for prodplan also a plan as JSPLIB, FJSPLIB or PSPLIB has it. What is larger
-    than 1 MiB is uploaded in parts. The new job's id is printed.
+    than 1 MiB is uploaded in parts. Without FILE, what is piped in is the payload. The new job's
+    id is printed.
+
+    With --batch, and without TYPE: many jobs, and their ids.
     """
+    if batch is not None:
+        return _submit_batch(batch, job_id, as_json=as_json)
+    if job_type is None:
+        raise click.UsageError("Missing argument 'TYPE'.")
     payload = payloads.read(job_type, source)
     wanted = JobSubmission(
         type=job_type,
@@ -202,6 +222,48 @@ def submit(
     return _watched(client, submitted.id, as_json=as_json)
 
 
+def _submit_batch(source: str, batch_id: str | None, *, as_json: bool) -> int | None:
+    """Submit what a file's lines say, and print what became of them as it is known."""
+    _check_the_lines_say_it_all()
+    all_told = SubmittedJobs([], [])
+
+    def tell(told: SubmittedJobs) -> None:
+        all_told.jobs += told.jobs
+        all_told.refused += told.refused
+        for refused in told.refused:
+            output.notice(f"Line {refused.line}: {refused.detail}")
+        if not as_json:
+            # The rest is submitted also when nobody reads the ids any more.
+            with output.until_closed():
+                for job in told.jobs:
+                    click.echo(output.printable(job.id))
+
+    batch_id = batch_id or identity.uuid7(time.time_ns() // 1_000_000)
+    batches.submit(login.client(), source, batch_id, tell)
+    if as_json:
+        output.as_json(all_told)
+    known = sum(job.deduplicated for job in all_told.jobs)
+    if known:
+        output.notice(f"{known} of them were there already.")
+    if not all_told.refused:
+        return None
+    lines = len(all_told.jobs) + len(all_told.refused)
+    output.notice(f"Refused: {len(all_told.refused)} of {lines} lines.")
+    return 1
+
+
+def _check_the_lines_say_it_all() -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_given and name not in _OF_A_BATCH:
+            raise click.UsageError(
+                f"With --batch the lines say all about their jobs: leave out "
+                f"{parameter.get_error_hint(context)}."
+            )
+
+
 def _class(text: str | None) -> ResourceClass | None:
     return None if text is None else ResourceClass(text)
 
@@ -211,6 +273,23 @@ def _name_of(source: str | None) -> str | None:
         return None
     name = output.printable(Path(source).name.encode(errors="replace").decode())
     return name[:_LONGEST_NAME] or None
+
+
+@jobs.command("types")
+@json_option
+@reports_errors
+def list_types(as_json: bool) -> None:
+    """List the types of job that there are.
+
+    With --json: also the schemas of their payloads.
+    """
+    found = login.client().get("/api/workers", Workers).types
+    if as_json:
+        output.as_json(found)
+    elif found:
+        output.table(types.COLUMNS, map(types.row, found))
+    else:
+        output.notice("No worker has offered any yet: `forge-agent work on`.")
 
 
 # --- looking ----------------------------------------------------------------------------------

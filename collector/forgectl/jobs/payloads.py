@@ -26,13 +26,20 @@ _BYTE = re.compile(r" \(byte (?P<at>[0-9]+)\)$")
 
 
 def read(job_type: str, source: str | None) -> bytes:
-    """Return the payload in a file, or of the standard input, as JSON; None: there is none.
+    """Return the payload in a file, or of the standard input, as JSON; None: what is piped in, if
+    anything is.
 
     Raises ClientError, which says in which line what is wrong.
     """
     if source is None:
-        return _NOTHING
-    body = _bytes_of(source).removeprefix(_BOM)
+        if sys.stdin is None or sys.stdin.isatty():
+            return _NOTHING
+        return _checked(job_type, STDIN, _bytes_of(STDIN) or _NOTHING)
+    return _checked(job_type, source, _bytes_of(source))
+
+
+def _checked(job_type: str, source: str, body: bytes) -> bytes:
+    body = body.removeprefix(_BOM)
     if len(body) > MAX_FILE_BYTES:
         raise ClientError(
             f"{_called(source)} is too large: a payload has {figures.size(MAX_FILE_BYTES)} at most."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -23,6 +24,8 @@ from forgectl.jobs import bars, transfers
 
 _MOST_TRIES: Final = 6
 
+T = TypeVar("T")
+
 
 def submit(client: Client, job_id: str, wanted: JobSubmission, payload: bytes) -> SubmittedJob:
     """Submit a job with this id, and upload its payload where that is too large for a message.
@@ -37,7 +40,7 @@ def submit(client: Client, job_id: str, wanted: JobSubmission, payload: bytes) -
         payload_file=_digest(payload) if is_file else None,
     )
     try:
-        submitted = _sent(client, submission)
+        submitted = until_answered(lambda: client.post("/api/jobs", submission, SubmittedJob))
     except ClientError as error:
         if not error.was_sent:
             raise
@@ -55,12 +58,13 @@ def submit(client: Client, job_id: str, wanted: JobSubmission, payload: bytes) -
     return submitted
 
 
-def _sent(client: Client, submission: JobSubmission) -> SubmittedJob:
-    """Send it until there is an answer: the same id again makes no second job."""
-    tries, was_sent = 0, False
+def until_answered(send: Callable[[], T], *, was_sent: bool = False) -> T:
+    """Send jobs until there is an answer: the same ids again make no second jobs. ``was_sent``: the
+    collector has answered before, so it is worth being patient from the first time on."""
+    tries = 0
     while True:
         try:
-            return client.post("/api/jobs", submission, SubmittedJob)
+            return send()
         except ClientError as error:
             tries += 1
             was_sent = was_sent or error.was_sent

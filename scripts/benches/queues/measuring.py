@@ -33,6 +33,7 @@ class Wanted(NamedTuple):
     seconds: float = 0
     pause_ms: float = 0
     one_slot: bool = False  # as many workers of one slot, where one worker may have many
+    together: bool = False  # submits: so many in a request, one request after the other
 
 
 class Span(NamedTuple):

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import secrets
 import time
-import uuid
 from typing import Final
 
 import msgspec
 
-from forge_shared import codec
+from forge_shared import codec, identity
 from forge_shared.job_messages import (
     LONGEST_WAIT_S,
     ClaimedJobs,
@@ -31,6 +30,7 @@ from scripts.benches.queues.wire import Connection, Request, connected, drive
 NODE: Final = "bench"
 _SUBMIT: Final = "/api/jobs"
 _CLAIM: Final = "/api/jobs/claim"
+_NONE_REFUSED: Final = b'"refused":[]}'
 _FILLING: Final = 64
 _ENDLESS_S: Final = 600.0
 _CLAIMED: Final = msgspec.json.Decoder(ClaimedJobs)
@@ -45,21 +45,29 @@ class Forge:
         self._node_token: str = wanted.store["node_token"]
         self._submitter_token: str = wanted.store["submitter_token"]
         self._one_slot = wanted.one_slot
+        self._together = wanted.together
         self._sender: Connection | None = None
 
     def submit(self, count: int, concurrency: int, seconds: float) -> Span:
-        body = _submission(self._type, 0)
+        line = _submission(self._type, 0)
+        at_once = concurrency if self._together else 1
         begun = 0
         began = time.monotonic()
 
-        def follow(_number: int, _reply: bytes) -> Request | None:
+        def follow(_number: int, reply: bytes) -> Request | None:
             nonlocal begun
+            if self._together and reply and not reply.endswith(_NONE_REFUSED):
+                raise RuntimeError(f"a line was refused: {reply[-300:]!r}")
             if begun >= count or time.monotonic() - began > seconds:
                 return None
-            begun += 1
-            return Request(_SUBMIT, body)
+            lines = min(at_once, count - begun)
+            begun += lines
+            if self._together:
+                return Request(_SUBMIT, b"\n".join([line] * lines), codec.NDJSON)
+            return Request(_SUBMIT, line)
 
-        with connected(self._url, self._submitter_token, concurrency) as connections:
+        connections_wanted = 1 if self._together else concurrency
+        with connected(self._url, self._submitter_token, connections_wanted) as connections:
             drive(connections, follow)
         return Span(begun, time.monotonic() - began)
 
@@ -124,7 +132,7 @@ class _Worker:
         wanted = ClaimRequest(
             self._id,
             [self._type],
-            claim_id=str(uuid.uuid4()),
+            claim_id=identity.uuid7(int(time.time() * 1000)),
             slots={ResourceClass.CPU: self._slots},
             max=self._slots,
             wait_s=wait_s,

@@ -27,6 +27,7 @@ class RefusedError(RuntimeError):
 class Request(NamedTuple):
     path: str
     body: bytes
+    media_type: str = "application/json"
 
 
 class Connection:
@@ -37,8 +38,7 @@ class Connection:
         self._socket = socket.create_connection((where.hostname, where.port), _TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._head = (
-            f" HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {token}\r\n"
-            "Content-Type: application/json\r\nContent-Length: "
+            f" HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {token}\r\nContent-Type: "
         )
         self._received = b""
 
@@ -46,7 +46,10 @@ class Connection:
         return self._socket.fileno()
 
     def send(self, request: Request) -> None:
-        head = f"POST {request.path}{self._head}{len(request.body)}\r\n\r\n"
+        head = (
+            f"POST {request.path}{self._head}{request.media_type}\r\n"
+            f"Content-Length: {len(request.body)}\r\n\r\n"
+        )
         self._socket.sendall(head.encode() + request.body)
 
     def receive(self) -> bytes | None:

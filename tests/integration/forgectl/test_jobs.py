@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -253,7 +254,22 @@ def test_workers_and_who_has_none(
     worker.end(job, "succeeded")
 
 
-def test_a_submitter_sees_its_own_jobs_alone(called: Called, collector: CollectorProcess) -> None:
+def test_a_file_of_an_attempt_before_is_not_printed_as_the_result(
+    called: Called, worker: Worker
+) -> None:
+    job_id = submitted(called, "echo")
+    job, body = worker.claim("echo"), b'"of an attempt that was given back"'
+    worker.upload(job, "result", body, hashlib.sha256(body).hexdigest())
+    worker.end(job, "yielded")
+    worker.end(worker.claim("echo"), "succeeded", result="of the one that did it")
+    assert json.loads(called("jobs", "result", job_id).stdout) == "of the one that did it"
+    assert "file " not in called("jobs", "show", job_id).stdout
+
+
+def test_a_submitter_sees_its_own_jobs_alone(
+    called: Called, collector: CollectorProcess, worker: Worker
+) -> None:
+    worker.be_there()
     minted = called("tokens", "mint", "--role", "submitter", "--name", "a script")
     other = submitted(called, "others")
     token = minted.stdout.strip()
@@ -265,6 +281,11 @@ def test_a_submitter_sees_its_own_jobs_alone(called: Called, collector: Collecto
         assert (refused.exit_code, "no job" in refused.stderr) == (1, True)
     assert called("jobs", "cancel", own, FORGE_TOKEN=token).exit_code == 0
     assert "needs the role" in called("workers", FORGE_TOKEN=token).stderr
+    told = [line.split() for line in called("jobs", "types", FORGE_TOKEN=token).stdout.splitlines()]
+    assert told[0] == ["TYPE", "TITLE", "CLASS", "VERSIONS", "WORKERS"]
+    assert ["prodplan", "Production", "planning", "cpu", "1.4", "1"] in told
+    types = json.loads(called("jobs", "types", "--json", FORGE_TOKEN=token).stdout)
+    assert {one["name"] for one in types} >= {"echo", "prodplan"}
     assert "a script" in called("jobs", "show", own).stdout
 
 

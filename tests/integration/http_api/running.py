@@ -18,6 +18,7 @@ from forge_collector.config import DATABASE_FILE, Settings
 from forge_collector.http.auth import cookie_name
 from forge_collector.http.problems import CONTENT_TYPE, KINDS
 from forge_shared.messages import MintedToken, Problem, Snapshot
+from tests.empty_store import put_empty_store
 from tests.unit.fleet.manual_clock import ManualClock
 
 ADMIN_SECRET: Final = "correct horse battery staple"
@@ -208,6 +209,8 @@ async def running(
         allowed_hosts=allowed_hosts,
         local_agent=False,
     )
+    if not (data / DATABASE_FILE).exists():
+        put_empty_store(data / DATABASE_FILE)
     collector = Collector(settings, clock)
     await collector.start()
     async with aiohttp.ClientSession(

@@ -192,6 +192,22 @@ async def test_a_newer_version_brings_its_schema(server: Server) -> None:
     await submit(server, payload=3)
 
 
+async def test_what_a_node_said_of_a_type_goes_with_it(server: Server) -> None:
+    await (await Worker.of(server)).offer(payload_schema={"type": "integer"})
+    strange = await Worker.of(server, "n2")
+    await server.push(strange.token, node_id="n2")
+    await strange.offer(version="9.9", payload_schema={"not": {}})
+    wanted = {"type": "echo", "payload": 3}
+    refused = await server.call("POST", "/api/jobs", ADMIN, json=wanted)
+    refused.problem("payload_invalid")
+    assert (await server.call("DELETE", "/api/nodes/n2", ADMIN)).status == 204
+
+    async def is_taken() -> bool:
+        return (await server.call("POST", "/api/jobs", ADMIN, json=wanted)).status == 201
+
+    await until(is_taken)
+
+
 # --- waiting for jobs -----------------------------------------------------------------------
 
 
@@ -373,8 +389,13 @@ async def test_the_more_urgent_goes_first_and_age_counts(server: Server) -> None
     urgent = await submit(server, priority=10)
     usual = await submit(server)
     lower = await submit(server, priority=-1)
+    order = [urgent, old, usual, lower]
+    first = (await server.get("/api/jobs?status=pending&order=rank&limit=3")).as_(Jobs)
+    further = f"/api/jobs?status=pending&order=rank&before={first.next}"
+    rest = (await server.get(further)).as_(Jobs)
+    assert [each.id for each in first.jobs + rest.jobs] == order
     held = await worker.claim(max=4)
-    assert [each.id for each in held] == [urgent, old, usual, lower]
+    assert [each.id for each in held] == order
 
 
 async def test_slots_bound_what_is_leased(server: Server) -> None:

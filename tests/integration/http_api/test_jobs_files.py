@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forge_collector.jobs import tasks
+from forge_collector.jobs import rules, tasks
 from forge_collector.jobs.files import Draft
 from forge_shared.job_messages import (
     MAX_FILE_BYTES,
@@ -18,7 +18,16 @@ from forge_shared.job_messages import (
     JobFile,
     JobStatus,
 )
-from tests.integration.http_api.jobs import Worker, cancel, job, new_id, status, submit
+from tests.integration.http_api.jobs import (
+    Worker,
+    cancel,
+    job,
+    new_id,
+    retry,
+    status,
+    submit,
+    sweep,
+)
 from tests.integration.http_api.running import ADMIN, Answer, Headers, Server
 
 CONTENT = bytes(range(256)) * 8
@@ -73,6 +82,12 @@ async def leased(server: Server) -> tuple[Worker, ClaimedJob]:
     return worker, await worker.one()
 
 
+async def lose(server: Server) -> None:
+    """Let all leases run out."""
+    server.clock.advance(rules.LEASE_TTL_MS)
+    await sweep(server)
+
+
 async def test_a_job_starts_when_its_payload_is_whole(server: Server) -> None:
     worker = await Worker.of(server)
     job_id = await submit(server, payload_file=digest())
@@ -90,6 +105,21 @@ async def test_a_job_starts_when_its_payload_is_whole(server: Server) -> None:
     read = await get(server, job_id, "payload", worker.token, Forge_Lease=held.lease)
     assert (read.status, read.body) == (200, CONTENT)
     assert [each.name for each in (await job(server, job_id)).files] == ["payload"]
+
+
+async def test_a_payload_that_never_comes_is_not_waited_for(server: Server) -> None:
+    job_id = await submit(server, payload_file=digest())
+    await put_part(server, job_id, 0, 999)
+    server.clock.advance(rules.PAYLOAD_MISSING_MS)
+    await sweep(server)
+    given_up = await job(server, job_id)
+    assert given_up.status is JobStatus.FAILED
+    assert given_up.error is not None
+    assert given_up.error.code == "payload_missing"
+    # As the message says: upload the rest, and retry it.
+    assert (await asked(server, job_id)).received == 1000
+    await put_part(server, job_id, 1000, len(CONTENT) - 1)
+    assert (await retry(server, job_id)).as_(Job).status is JobStatus.PENDING
 
 
 async def test_parts_that_were_sent_before_are_no_fault(server: Server) -> None:
@@ -210,6 +240,85 @@ async def test_a_result_as_a_file(server: Server) -> None:
     assert (done.status, bytes(done.result)) == ("succeeded", b"null")
     late = await put(server, held.id, "result", b"late", worker.token, **named)
     late.problem("stale_lease")
+
+
+async def brought(
+    server: Server, worker: Worker, held: ClaimedJob, content: bytes, span: str | None = None
+) -> Answer:
+    """Upload a result, or as much of it as ``content`` is; ``span``: of which whole."""
+    named = {"Forge_Lease": held.lease, "Forge_Sha256": hashlib.sha256(content).hexdigest()}
+    if span is not None:
+        named["Content_Range"] = f"bytes 0-1023/{span}"
+        content = content[:1024]
+    return await put(server, held.id, "result", content, worker.token, **named)
+
+
+async def test_a_file_of_another_attempt_is_not_the_result(server: Server) -> None:
+    """The first attempt uploads all of its result, and is lost before it says so."""
+    worker, held = await leased(server)
+    assert (await brought(server, worker, held, CONTENT)).as_(JobFile).received == len(CONTENT)
+    (await get(server, held.id, "result")).problem("not_found")
+    assert (await job(server, held.id)).files == []
+    await lose(server)
+    again = await worker.one()
+    (await get(server, held.id, "result")).problem("not_found")
+    assert (await worker.answer(again, result={"inline": True})).status == 200
+    done = await job(server, held.id)
+    assert (done.files, bytes(done.result)) == ([], b'{"inline":true}')
+    (await get(server, held.id, "result")).problem("not_found")
+
+
+async def test_the_file_of_a_failed_attempt_is_no_result(server: Server) -> None:
+    worker, held = await leased(server)
+    await brought(server, worker, held, CONTENT)
+    error = {"code": "unlucky", "retryable": False}
+    assert (await worker.answer(held, "failed", error=error)).status == 200
+    assert (await job(server, held.id)).files == []
+    (await get(server, held.id, "result")).problem("not_found")
+
+
+@pytest.mark.parametrize("was_whole", [True, False])
+async def test_attempts_results_are_not_mixed(server: Server, was_whole: bool) -> None:
+    worker, held = await leased(server)
+    await brought(server, worker, held, CONTENT, None if was_whole else "2048")
+    await lose(server)
+    again = await worker.one()
+    other = CONTENT[::-1]
+    # What the attempt before announced is no word of this one.
+    silent = await put(
+        server,
+        again.id,
+        "result",
+        b"",
+        worker.token,
+        Forge_Lease=again.lease,
+        Content_Range=f"bytes */{len(other)}",
+    )
+    silent.problem("file_conflict")
+    (await worker.answer(again, result_file=digest(other))).problem("file_incomplete")
+    half = await brought(server, worker, again, other, "2048")
+    assert half.as_(JobFile).received == 1024
+    assert [(each.sha256, each.received) for each in (await job(server, held.id)).files] == [
+        (hashlib.sha256(other).hexdigest(), 1024)
+    ]
+    (await worker.answer(again, result_file=digest(other))).problem("file_incomplete")
+    assert (await brought(server, worker, again, other)).status == 200
+    assert (await worker.answer(again, result_file=digest(other))).status == 200
+    assert (await get(server, held.id, "result")).body == other
+    assert [each.sha256 for each in (await job(server, held.id)).files] == [digest(other)["sha256"]]
+    assert [each.name for each in folder(server, held.id).iterdir()] == [
+        f"result.{digest(other)['sha256']}"
+    ]
+
+
+async def test_an_attempt_goes_on_with_the_same_result(server: Server) -> None:
+    """The bytes are what counts: those that are there need not come again."""
+    worker, held = await leased(server)
+    await brought(server, worker, held, CONTENT)
+    await lose(server)
+    again = await worker.one()
+    assert (await worker.answer(again, result_file=digest())).status == 200
+    assert (await get(server, held.id, "result")).body == CONTENT
 
 
 async def test_a_checkpoint_as_a_file_reaches_the_next_attempt(server: Server) -> None:

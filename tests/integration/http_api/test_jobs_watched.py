@@ -8,7 +8,8 @@ import pytest
 
 from forge_collector.db.errors import TooSlowError
 from forge_collector.jobs import store, tasks
-from forge_shared.job_messages import Job, Jobs, JobsFrame, JobStatus, JobSubmission
+from forge_shared import codec
+from forge_shared.job_messages import Job, Jobs, JobsFrame, JobStatus, JobSubmission, Workers
 from tests.integration.http_api.jobs import Worker, cancel, job, new_id, retry, streaming, submit
 from tests.integration.http_api.running import ADMIN, Headers, Server, bearer, until
 
@@ -54,7 +55,19 @@ async def test_a_list_can_be_narrowed_down(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["status=done", "limit=0", "limit=501", "limit=x", "limit=1e2", "limit=-1", "before=x"]
+    "query",
+    [
+        "status=done",
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "limit=1e2",
+        "limit=-1",
+        "before=x",
+        "order=age",
+        "order=rank",
+        "order=rank&status=waiting",
+    ],
 )
 async def test_a_list_that_cannot_be_is_refused(server: Server, query: str) -> None:
     assert (await server.get(f"/api/jobs?{query}")).problem("invalid").errors
@@ -88,8 +101,20 @@ async def test_a_submitter_sees_its_own_and_nothing_else(server: Server) -> None
     assert (await cancel(server, job_id, mine)).as_(Job).status is JobStatus.CANCELLED
     assert (await retry(server, job_id, mine)).as_(Job).status is JobStatus.PENDING
     assert len(await listed(server)) == 2
-    for path in ("/api/fleet", "/api/workers", "/metrics", "/api/tokens"):
+    for path in ("/api/fleet", "/metrics", "/api/tokens"):
         (await server.get(path, mine)).problem("forbidden")
+
+
+async def test_a_submitter_sees_what_there_is_to_submit_and_no_machine(server: Server) -> None:
+    worker = await Worker.of(server)
+    await worker.offer(payload_schema={"type": "integer"})
+    told = (await server.get("/api/workers", await server.submitter())).as_(Workers)
+    assert told.workers == []
+    [echo] = told.types
+    assert (echo.name, echo.versions, echo.workers) == ("echo", ["1.0"], 1)
+    assert codec.encode(echo.payload_schema) == b'{"type":"integer"}'
+    seen = (await server.get("/api/workers", await server.viewer())).as_(Workers)
+    assert [one.node_id for one in seen.workers] == ["n1"]
 
 
 async def test_what_a_session_submits_is_its_tokens(server: Server) -> None:

@@ -21,7 +21,7 @@ from schemathesis import checks as core_checks
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from forge_collector.http.openapi import problem_codes
+from forge_collector.http.openapi import kinds, problem_codes
 from forge_collector.http.problems import KINDS
 from forge_collector.http.routing import Route
 from tests.integration.http_api.jobs import Worker, submit
@@ -90,7 +90,7 @@ async def test_every_message_of_the_table_is_a_component(server: Server) -> None
     described = await document(server)
     schemas = described["components"]["schemas"]
     for route in server.collector.routes():
-        for kind in (route.body, *route.raw_body.values(), *route.replies.values()):
+        for kind in kinds(route):
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
                 assert kind.__name__ in schemas
     for schema in schemas.values():
@@ -166,8 +166,14 @@ def fuzz(
     examples: int,
 ) -> int:
     """Call every wanted operation with good and bad data from the document; return how often."""
+    # Who calls is told in `headers`, and not tried out: a call without that header, as bad data,
+    # would have it all the same, and be blamed for being answered.
+    for operations in described["paths"].values():
+        for raw in operations.values():
+            del raw["security"]
     calls = 0
     with requests.Session() as session:
+        session.trust_env = False  # it would look for a proxy at each call
         for result in schemathesis.openapi.from_dict(described).get_all_operations():
             assert isinstance(result, Ok)
             operation = result.ok()
@@ -182,17 +188,30 @@ def fuzz(
                 checks=checks_of(raw),
             )
             if "parameters" in raw or "requestBody" in raw:
-                for mode in GenerationMode:
+                for mode in modes_of(raw):
                     calls += call_many(operation.as_strategy(mode), validated, examples)
             else:
                 calls += call_many(operation.as_strategy(), validated, 1)
     return calls
 
 
+def modes_of(operation: Json) -> list[GenerationMode]:
+    """Return what can be tried of an operation: where any text will do, nothing is bad."""
+    told = operation.get("parameters", ())
+    can_be_bad = "requestBody" in operation or any(
+        each["in"] != "path" or "pattern" in each["schema"] for each in told
+    )
+    return list(GenerationMode) if can_be_bad else [GenerationMode.POSITIVE]
+
+
 def call_many(
     cases: SearchStrategy[Case[Any]], validated: Callable[[Case[Any]], object], examples: int
 ) -> int:
-    """Call with so many cases, the same ones each time; return how many there were."""
+    """Call with so many cases, and return how many there were.
+
+    They are the same ones each time the same modules are loaded: Hypothesis takes what it finds in
+    those for its own, so they are others when all tests run.
+    """
     calls = 0
 
     @hypothesis.seed(2)
@@ -235,7 +254,7 @@ async def test_an_admin_finds_no_fault(server: Server) -> None:
         wanted=lambda operation: (
             not is_stream(operation) and not {"admin", "open"}.isdisjoint(operation["x-roles"])
         ),
-        examples=25,
+        examples=16,
     )
     assert calls > 200
     assert (await server.get("/healthz")).status == 200
@@ -254,7 +273,7 @@ async def test_a_node_finds_no_fault_in_ingest(server: Server) -> None:
         server.url,
         token,
         wanted=lambda operation: operation is ingest,
-        examples=150,
+        examples=110,
     )
     assert calls > 200
     assert (await server.push(token, 0)).status == 200

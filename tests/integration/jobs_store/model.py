@@ -20,6 +20,7 @@ from forge_shared.job_messages import (
 
 TTL_MS = 300_000
 GRACE_MS = 60_000
+DAY_MS = 24 * 3600 * 1000
 WORKER_LIMITS = {ResourceClass.CPU: 2, ResourceClass.IO: 3, ResourceClass.LLM: 1}
 FLEET_LIMITS = {ResourceClass.LLM: 1, ResourceClass.CPU: 3}
 
@@ -56,6 +57,7 @@ class ModelJob:
     available_at: int | None
     deadline: int | None
     is_uploading: bool
+    payload_at: int  # when something of its payload came last, if that is uploaded
     attempts: int = 0
     lease: str | None = None
     cancel_requested: bool = False
@@ -148,11 +150,15 @@ class Model:
             first if waits else None,
             wanted.deadline,
             wanted.payload_file is not None,
+            now.wall,
         )
         return job_id, status, False
 
-    def uploaded(self, job_id: str, now: Now) -> None:
+    def uploaded(self, job_id: str, now: Now, *, is_whole: bool) -> None:
         job = self.jobs[job_id]
+        job.payload_at = now.wall
+        if not is_whole:
+            return
         job.is_uploading = False
         if job.status is WAITING and job.available_at is not None:
             self._start_if_due(job, now)
@@ -366,6 +372,7 @@ class Model:
             return "job_unfinished"
         job.status = WAITING if job.is_uploading else PENDING
         job.available_at = now.wall if job.is_uploading else None
+        job.payload_at = now.wall
         job.rank = now.wall - job.wanted.priority * 60_000
         job.attempts = 0
         job.lease = None
@@ -394,7 +401,10 @@ class Model:
                 self.end(attempt, AttemptOutcome.TIMED_OUT, now, drawn, again=True)
         for job in self.jobs.values():
             is_over = job.deadline is not None and job.deadline <= now.wall
-            if is_over and job.status in {WAITING, PENDING}:
+            is_missing = job.is_uploading and job.payload_at + DAY_MS <= now.wall
+            if (is_over and job.status in {WAITING, PENDING}) or (
+                is_missing and job.status is WAITING and job.created_at + DAY_MS <= now.wall
+            ):
                 job.status = FAILED
         for job in self.jobs.values():
             self._start_if_due(job, now)

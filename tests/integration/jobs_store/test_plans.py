@@ -129,7 +129,7 @@ def looks_up(noting: NotingTx, *, but: Iterable[str] = ()) -> None:
         for step in statement.plan:
             whole = [
                 table
-                for table in ("job_queue", "job_attempts", "job_lanes", "job_files", "q", "a")
+                for table in ("job_queue", "job_attempts", "job_lanes", "job_files", "q", "a", "f")
                 if step.split()[:2] == ["SCAN", table]
             ]
             assert not whole, statement
@@ -201,6 +201,8 @@ def test_the_sweep_looks_at_what_is_live_and_due(noting: NotingTx) -> None:
     looks_up(noting)
     assert "job_queue_waiting (available_at<?)" in noting.plan_of("available_at <= :now")[0]
     assert "INDEX job_queue_by_deadline (deadline" in noting.plan_of("deadline <= :now")[0]
+    uploading = noting.plan_of("f.name = 'payload'")
+    assert uploading[0].startswith("SEARCH q USING INDEX job_queue_uploading (created_at<?)")
     for which in ("a.expires_ms <=", "a.started_ms +"):
         assert "job_attempts_live (resource_class=?)" in noting.plan_of(which)[0]
 
@@ -211,6 +213,19 @@ def test_lists(noting: NotingTx, wanted: store.Wanted) -> None:
     store.page(noting, wanted, rules.USUAL_LIMITS, queue.at, ())
     # The attempt of each is joined by its key.
     looks_up(noting)
+
+
+def test_the_next_ones(noting: NotingTx) -> None:
+    queue = Queue(noting)
+    queue.submit()
+    wanted = store.Wanted(JobStatus.PENDING, by_rank=True)
+    store.page(noting, wanted, rules.USUAL_LIMITS, queue.at, ())
+    # There are few lanes beside many jobs; those in which the next ones stand are looked into.
+    looks_up(noting, but=["AS heads"])
+    heads = noting.plan_of("AS heads")
+    assert any("job_queue_by_rank (lane=? AND (rank,id)>(?,?))" in step for step in heads), heads
+    (plan, *_) = noting.plan_of("q.lane = :lane")
+    assert plan.startswith("SEARCH q USING INDEX job_queue_by_rank (lane=?"), plan
 
 
 def test_lists_of_one_s_own(noting: NotingTx) -> None:

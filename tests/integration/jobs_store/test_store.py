@@ -8,7 +8,8 @@ import pytest
 from msgspec import UNSET, Raw
 
 from forge_collector.jobs import rules, store
-from forge_collector.jobs.rules import Limits, RefusedError
+from forge_collector.jobs.rules import Limits, Machine, RefusedError
+from forge_collector.jobs.store import reading
 from forge_shared.job_messages import (
     AttemptOutcome,
     FileDigest,
@@ -229,6 +230,30 @@ def test_an_upload_waits_for_its_delay_and_the_delay_for_it(queue: Queue) -> Non
     assert [change.after for change in queue.sweep()] == [PENDING]
 
 
+def test_a_payload_that_never_comes(queue: Queue) -> None:
+    job_id = queue.submit(payload_file=DIGEST)
+    queue.pass_ms(rules.PAYLOAD_MISSING_MS - 1)
+    assert not store.is_due(queue.tx, queue.at)
+    store.note_received(queue.tx, job_id, "payload", DIGEST.sha256, 3, queue.at)
+    queue.pass_ms(rules.PAYLOAD_MISSING_MS - 1)
+    assert queue.sweep() == []
+    queue.pass_ms(1)
+    assert store.is_due(queue.tx, queue.at)
+    assert [change.after for change in queue.sweep()] == [FAILED]
+    error = queue.job(job_id).error
+    assert error is not None
+    assert error.code == "payload_missing"
+    assert not store.is_due(queue.tx, queue.at)
+    # It has as long again from the retry on.
+    store.retry(queue.tx, job_id, queue.at)
+    queue.pass_ms(rules.PAYLOAD_MISSING_MS - 1)
+    assert queue.sweep() == []
+    store.finish_file(queue.tx, job_id, "payload", DIGEST.sha256, queue.at)
+    assert queue.status(job_id) is PENDING
+    queue.pass_ms(rules.PAYLOAD_MISSING_MS)
+    assert queue.sweep() == []
+
+
 def test_a_result_that_was_uploaded(queue: Queue) -> None:
     job_id = queue.submit()
     (job,) = queue.claim()
@@ -286,6 +311,15 @@ def test_very_many_attempts_leave_the_newest(queue: Queue) -> None:
     assert attempts[-1].outcome is None
     assert attempts[0].started_at > START_MS
     assert queue.settle(last).reply.status is SUCCEEDED
+
+
+def test_a_bound_that_comes_in_the_same_moment_counts(queue: Queue) -> None:
+    queue.submit()
+    (job,) = queue.claim()
+    found = [Incumbent(START_MS, 55.0, 50.0), Incumbent(START_MS, 55.0, 55.0)]
+    held = HeldLease(job.id, job.lease, incumbents=found)
+    store.heartbeat(queue.tx, "pc.1", Heartbeat([held]), PC, queue.at)
+    assert queue.job(job.id).incumbents == found[1:]
 
 
 def test_incumbents_are_kept_once_and_thinned_out(queue: Queue) -> None:
@@ -365,6 +399,43 @@ def test_why_a_job_waits_is_told(queue: Queue) -> None:
     assert queue.job(job_id).waits_because == "A worker can take it as soon as its turn comes."
 
 
+def test_pending_jobs_are_listed_in_the_order_they_are_taken(queue: Queue) -> None:
+    def submit(priority: int, **wanted: Any) -> str:
+        queue.pass_ms(1000)
+        return queue.submit(priority=priority, **wanted)
+
+    old, plan = submit(0), submit(1, type="plan")
+    urgent, late, alike = submit(5), submit(-1, requires=Requirements(cores=2)), submit(0)
+    given_back = queue.claim(types=["echo"])[0]
+    assert given_back.id == urgent
+    queue.pass_ms(120_000)
+    fresh = submit(0)
+    queue.settle(given_back, ResultStatus.YIELDED)
+    order = [urgent, plan, old, alike, late, fresh]
+
+    def listed(limit: int, **wanted: Any) -> list[str]:
+        found: list[str] = []
+        before = None
+        for _ in range(20):
+            asked = store.Wanted(PENDING, before=before, limit=limit, by_rank=True, **wanted)
+            page, before = store.page(queue.tx, asked, rules.USUAL_LIMITS, queue.at)
+            ranks = [job.rank for job in page]
+            assert None not in ranks
+            found += [job.id for job in page]
+            if before is None:
+                return found
+        raise AssertionError("the pages never end")
+
+    for limit in (1, 2, 3, 50):
+        assert listed(limit) == order
+    assert listed(2, submitted_by=frozenset({"me"})) == order
+    assert listed(1, type="echo") == [one for one in order if one != plan]
+    assert listed(2, text=late) == [late]
+    taken = queue.claim(most=10, types=["echo", "plan"])
+    assert [job.id for job in taken] == order
+    assert queue.job(old).rank is None
+
+
 def test_lists(queue: Queue) -> None:
     ids = []
     for number in range(7):
@@ -440,6 +511,44 @@ def test_what_has_ended_leaves_with_all_that_is_its(queue: Queue) -> None:
     assert gone.job_id == ended_later
 
 
+@pytest.mark.parametrize("mine", [False, True])
+def test_a_text_is_looked_for_in_so_many_jobs_at_a_time(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, mine: bool
+) -> None:
+    monkeypatch.setattr(reading, "MOST_SIFTED", 10)
+    expected = []
+    for number in range(60):
+        found = number in {0, 1, 17, 18, 19, 55}
+        job_id = queue.submit(name=f"plan {number}" if found else None, submitted_by="you")
+        if found:
+            expected.append(job_id)
+        if number % 3 == 0:
+            store.cancel(queue.tx, job_id, queue.at)
+        elif number % 3 == 1:
+            queue.settle(queue.claim(most=1)[0])
+        queue.pass_ms(number % 2)
+    wanted = store.Wanted(text="PLAN", limit=2, submitted_by=frozenset({"you"}) if mine else None)
+    told: list[str] = []
+    pages: list[int] = []
+    while True:
+        page, further = store.page(queue.tx, wanted, rules.USUAL_LIMITS, queue.at)
+        told += [job.id for job in page]
+        pages.append(len(page))
+        if further is None:
+            break
+        wanted = wanted._replace(before=further)
+    assert told == sorted(expected, reverse=True)  # ids go up
+    assert 0 in pages
+    # By rank, what came last alone is looked at, and all of it at once.
+    old, new = (queue.submit(name="plan", submitted_by="you") for _ in range(2))
+    for _ in range(9):
+        queue.submit(submitted_by="you")
+    by_rank = wanted._replace(before=None, status=PENDING, by_rank=True)
+    page, further = store.page(queue.tx, by_rank, rules.USUAL_LIMITS, queue.at)
+    assert ([job.id for job in page], further) == ([new], None)
+    assert queue.status(old) is PENDING
+
+
 def test_a_type_stays_while_a_worker_offers_it(queue: Queue) -> None:
     """A worker tells of its plugins at its start, and may go on for a year."""
     queue.beat(plugins=[PluginOffer("echo", "1", ResourceClass.LLM)])
@@ -450,6 +559,36 @@ def test_a_type_stays_while_a_worker_offers_it(queue: Queue) -> None:
     assert [one.name for one in store.types(queue.tx, queue.at)] == ["echo"]
     queue.submit()
     assert queue.claim()[0].resource_class is ResourceClass.LLM
+
+
+def test_what_nobody_offers_any_more_does_not_count_for_what_others_offer(queue: Queue) -> None:
+    queue.beat(plugins=[PluginOffer("echo", "1", ResourceClass.IO), PluginOffer("own", "1")])
+    another = Machine("another", "linux", 8, 16 << 30)
+    # However many it tells of.
+    strange = [
+        PluginOffer("echo", f"9.{number}", attempts=1, payload_schema=Raw(b"false"))
+        for number in range(30)
+    ]
+    alone = PluginOffer("alone", "1", attempts=2)
+    beat = Heartbeat(plugins=[*strange, alone])
+    store.heartbeat(queue.tx, "another.1", beat, another, queue.at)
+    job_id = queue.submit()
+    assert queue.job(job_id).max_attempts == 1
+    assert store.schema_of(queue.tx, "echo") == b"false"
+    store.forget_node(queue.tx, "another")
+    job = queue.job(job_id)
+    assert (job.max_attempts, job.resource_class) == (3, ResourceClass.IO)
+    assert queue.claim()[0].resource_class is ResourceClass.IO
+    assert store.schema_of(queue.tx, "echo") is None
+    # What was known of a type that nobody offers now is all there is.
+    found = {one.name: one.versions for one in store.types(queue.tx, queue.at)}
+    assert found == {"alone": ["1"], "echo": ["1"], "own": ["1"]}
+    # A worker that does not come back is forgotten a day later.
+    store.heartbeat(queue.tx, "another.2", beat, another, queue.at)
+    queue.pass_ms(DAY_MS + 1)
+    queue.beat()
+    store.prune_workers(queue.tx, queue.now_ms - DAY_MS)
+    assert queue.job(job_id).max_attempts == 3
 
 
 def test_workers_after_a_restart_with_a_clock_that_was_set_back(queue: Queue) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from forge_collector.access import store as access
-from forge_collector.db import SqliteEngine, Tx
+from forge_collector.db import Tx
 from forge_collector.db.engine import Connection
 from forge_collector.events import Events, NodeTokenShared
 from forge_collector.fleet import store
@@ -16,6 +17,7 @@ from forge_collector.fleet.rules import Push
 from forge_collector.fleet.store import NodeRow
 from forge_collector.history import store as history
 from forge_shared.messages import Host, Snapshot
+from tests.empty_store import open_empty_store
 from tests.unit.db.receipts import TOKEN, receipt
 from tests.unit.fleet.feeding import boot_id
 from tests.unit.fleet.manual_clock import ManualClock
@@ -174,8 +176,8 @@ class World:
                 assert history.standing(self.tx, node_id, row.live_boot_id) is not None
 
 
-def opened(path: object) -> Connection:
-    writer = SqliteEngine(path).open_writer()  # type: ignore[arg-type]
+def opened(path: Path) -> Connection:
+    writer = open_empty_store(path)
     writer.begin_write()
     access.add(writer, TOKEN)
     return writer

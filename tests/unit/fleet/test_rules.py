@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forge_collector.fleet import rules
-from forge_collector.fleet.rules import Member, Rivalry, TooManyLinesError
+from forge_collector.fleet.rules import Member, Rivalry
 from forge_shared import names
+from forge_shared.codec import TooManyLinesError
 from forge_shared.messages import Host, Status
 
 BOOT = "0190b8a4-7a5f-4c3e-9d21-5e0b6a7c8d90"

@@ -47,7 +47,7 @@ class Node:
         return History("n1", *span, told.step_ms, raw_since, told.ts, series)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     now_ms=st.integers(NOW, NOW + AVERAGED_MS) | st.integers(NOW, NOW + 60_000),
     passes_ms=st.sampled_from([0, 1, 3000]),

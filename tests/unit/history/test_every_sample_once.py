@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from forge_collector.db import SqliteEngine
 from forge_collector.history import rules
 from forge_collector.history.sealing import Made
 from forge_collector.history.store import RaceError
+from tests.empty_store import open_empty_store
 from tests.unit.history.ledger import HOUR_MS, CrashError, Ledger, Name
 
 START_MS = 1_800_000_000_000 // rules.SPANS_MS[-1] * rules.SPANS_MS[-1]
@@ -38,7 +38,7 @@ class Histories(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self._writer = SqliteEngine(Path(self._folder.name, "fleet.db")).open_writer()
+        self._writer = open_empty_store(Path(self._folder.name, "fleet.db"))
         self._writer.execute("PRAGMA synchronous = OFF")  # no power is cut here
         self.ledger = Ledger(self._writer)
         self.now_ms = START_MS

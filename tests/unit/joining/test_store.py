@@ -14,12 +14,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from forge_collector.access import rules as access_rules
 from forge_collector.access import store as access
 from forge_collector.access.rules import Credential, Kind
-from forge_collector.db import SqliteEngine
 from forge_collector.fleet import store as fleet
 from forge_collector.joining import rules, store
 from forge_collector.joining.rules import Claim, RefusedError
 from forge_shared import identity
 from forge_shared.messages import HumanRole, InviteRequest, MintToken, Role
+from tests.empty_store import open_empty_store
 from tests.unit.joining.claims import HOUR_MS, NOW, Machine, machine
 
 NODE_IDS = ["pc", "pc-2", "nas"]
@@ -54,7 +54,7 @@ class Joining(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self._tx = SqliteEngine(Path(self._folder.name, "fleet.db")).open_writer()
+        self._tx = open_empty_store(Path(self._folder.name, "fleet.db"))
         self._tx.execute("PRAGMA synchronous = OFF")  # no power is cut here
         self._tx.begin_write()
         self.now_ms = NOW
@@ -203,7 +203,7 @@ TestJoining.settings = settings(
 
 
 def test_ended_invites_are_told_for_a_week_and_then_dropped(tmp_path: Path) -> None:
-    writer = SqliteEngine(tmp_path / "fleet.db").open_writer()
+    writer = open_empty_store(tmp_path / "fleet.db")
     writer.begin_write()
     minted = [rules.mint(InviteRequest(expires_in_s=30 * 24 * 3600), NOW) for _ in range(3)]
     minted.append(rules.mint(InviteRequest(expires_in_s=60), NOW))
@@ -228,7 +228,7 @@ def test_ended_invites_are_told_for_a_week_and_then_dropped(tmp_path: Path) -> N
 
 
 def test_ids_of_other_credentials_are_refused_without_telling_what_they_are(tmp_path: Path) -> None:
-    writer = SqliteEngine(tmp_path / "fleet.db").open_writer()
+    writer = open_empty_store(tmp_path / "fleet.db")
     writer.begin_write()
     code, invite = rules.mint(InviteRequest(uses=9), NOW)
     store.add(writer, invite)

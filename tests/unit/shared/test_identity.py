@@ -50,8 +50,21 @@ def test_a_header_that_is_no_utf8_hashes_too() -> None:
     assert len(identity.secret_hash("\udcff\udcfe")) == 32
 
 
+def hex_digits(least: int, most: int) -> st.SearchStrategy[str]:
+    """Draw one number: a digit at a time takes longer than all that is tried with them."""
+    numbers = st.integers(0, 16**most - 1)
+    return st.builds(
+        lambda number, many: f"{number:0{most}x}"[:many], numbers, st.integers(least, most)
+    )
+
+
+nearly = st.builds(
+    "{}_{}_{}".format, st.from_regex(r"[a-z]{0,6}"), hex_digits(30, 34), hex_digits(62, 66)
+)
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.text() | st.from_regex(r"[a-z]{0,6}_[0-9a-f]{30,34}_[0-9a-f]{62,66}"))
+@given(st.text() | nearly)
 def test_any_text_parses_or_does_not(text: str) -> None:
     parsed = identity.parse(text)
     assert parsed is None or str(parsed) == text
@@ -102,3 +115,16 @@ def test_a_credential_is_found_by_a_dashed_id() -> None:
     assert str(credential).count("_") == 2
     assert "-" not in str(credential)
     assert identity.parse(str(credential)) == credential
+
+
+def test_ids_of_a_batch_follow_from_its_id_and_sort_by_their_numbers() -> None:
+    batch_id, other = identity.uuid7(NOW_MS), identity.uuid7(NOW_MS)
+    numbers = [1, 2, 3, 499, 2**22 - 1, 2**22, 2**32 - 1]
+    ids = [identity.numbered(batch_id, number, b"{}") for number in numbers]
+    assert ids == sorted(ids)
+    assert ids == [identity.numbered(batch_id, number, b"{}") for number in numbers]
+    assert not set(ids) & {identity.numbered(other, number, b"{}") for number in numbers}
+    assert not set(ids) & {identity.numbered(batch_id, number, b"[]") for number in numbers}
+    for one in map(uuid.UUID, ids):
+        assert (one.version, one.variant) == (7, uuid.RFC_4122)
+        assert one.int >> 80 == NOW_MS

@@ -267,7 +267,7 @@ def test_two_authorities_of_one_machine_can_be_told_apart() -> None:
 
 def test_a_collector_without_tls_does_not_carry_it() -> None:
     look = (
-        "import sys, forge_collector.cli; "
+        "import sys, forge_collector.serving; "
         "sys.exit(bool({'cryptography', 'zeroconf'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", look], timeout=20, check=False).returncode == 0

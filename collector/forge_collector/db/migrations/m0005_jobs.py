@@ -62,6 +62,10 @@ STATEMENTS = (
     WHERE status = 'waiting' AND payload_file <> 1
     """,
     """
+    CREATE INDEX job_queue_uploading ON job_queue (created_at)
+    WHERE status = 'waiting' AND payload_file = 1
+    """,
+    """
     CREATE INDEX job_queue_by_deadline ON job_queue (deadline)
     WHERE deadline IS NOT NULL AND status IN ('waiting', 'pending')
     """,

@@ -86,6 +86,8 @@ class FileRoutes:
             known = store.file(tx, job_id, name, whole=False)
             whole = store.file(tx, job_id, name, whole=True)
             named = known or whole
+            if named is not None and principal.role is Role.NODE and named.lease != lease:
+                named = None  # another attempt announced it, and this one may bring another file
             wanted = sha256 or ("" if named is None else named.sha256)
             if whole is not None and (whole.size, whole.sha256) == (part.total, wanted):
                 return whole, whole
@@ -142,9 +144,10 @@ class FileRoutes:
 
         def look(tx: Tx) -> tuple[store.FileRow | None, store.FileRow | None]:
             check_is_seen(tx, job_id, owner_seen(principal))
+            found = [row for row in store.files(tx, job_id) if row.name == name]
             return (
-                store.file(tx, job_id, name, whole=True),
-                store.file(tx, job_id, name, whole=False),
+                next((row for row in found if row.is_whole), None),
+                next((row for row in found if not row.is_whole), None),
             )
 
         def look_as_holder(tx: Tx) -> tuple[store.FileRow | None, store.FileRow | None]:

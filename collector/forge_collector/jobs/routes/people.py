@@ -1,8 +1,7 @@
-"""Jobs for people: submitting, looking, cancelling, trying again."""
+"""Jobs for people: looking, cancelling, trying again."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,86 +9,47 @@ from aiohttp import web
 
 from forge_collector.clock import Clock
 from forge_collector.db import Database, Tx
-from forge_collector.http.problems import ProblemError, invalid
+from forge_collector.http.problems import invalid
 from forge_collector.http.routing import Call, json_response
 from forge_collector.http.streams import Streams
 from forge_collector.jobs import rules, store
-from forge_collector.jobs.job_types import JobTypes
 from forge_collector.jobs.live import LiveJobs
 from forge_collector.jobs.routes.asked import (
-    check_inline,
     check_is_seen,
     job_id_of,
     owner_seen,
     refusals_told,
 )
-from forge_shared import identity
-from forge_shared.job_messages import (
-    Job,
-    Jobs,
-    JobStatus,
-    JobSubmission,
-    ResourceClass,
-    Workers,
-)
+from forge_shared.job_messages import Job, Jobs, JobStatus, Workers
 
-_NULL: Final = b"null"
-_ID_NOISE_BITS: Final = 80
 _MOST_OF_A_PAGE: Final = 500
 _USUAL_PAGE: Final = 50
 LIST_QUERY: Final[Mapping[str, Mapping[str, Any]]] = {
     "status": {"type": "string", "enum": [status.value for status in JobStatus]},
     "type": {"type": "string", "description": "Jobs of this type."},
     "node": {"type": "string", "description": "Jobs that this node works on, or did last."},
-    "q": {"type": "string", "description": "In the name, or at the beginning of the id."},
+    "q": {
+        "type": "string",
+        "description": "In the name, or at the beginning of the id; looks through 20,000 jobs.",
+    },
+    "order": {
+        "type": "string",
+        "enum": ["newest", "rank"],
+        "description": "`rank`: of those that are pending, the next ones first.",
+    },
     "before": {"type": "string", "description": "`next` of the page before."},
     "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_OF_A_PAGE},
 }
 
 
 class PeopleRoutes:
-    def __init__(
-        self, db: Database, live: LiveJobs, job_types: JobTypes, streams: Streams, clock: Clock
-    ) -> None:
+    def __init__(self, db: Database, live: LiveJobs, streams: Streams, clock: Clock) -> None:
         self._db = db
         self._live = live
-        self._job_types = job_types
         self._streams = streams
         self._clock = clock
 
     # --- changing --------------------------------------------------------------------------
-
-    async def submit(self, call: Call[JobSubmission]) -> web.Response:
-        wanted, live = call.body, self._live
-        await self._check_payload(wanted)
-        # os.urandom lets go of the interpreter, and the writer's thread takes it: under load it
-        # took 180 µs. An id is no secret.
-        noise = random.getrandbits(_ID_NOISE_BITS)
-        job_id = wanted.id or identity.uuid7(self._clock.now_ms(), noise)
-        owner_id = owner_seen(call.principal)
-        new = store.Submission(job_id, wanted, call.principal.owner_id, call.principal.name)
-
-        def unit(tx: Tx) -> store.Submitted:
-            submitted = store.submit(tx, new, live.moment())
-            if submitted.change is None:
-                try:
-                    check_is_seen(tx, submitted.reply.id, owner_id)
-                except rules.NoSuchJobError:
-                    raise rules.RefusedError(
-                        "id_taken", "A job of somebody else has this dedup_key; choose another."
-                    ) from None
-            return submitted
-
-        queued = self._db.queue(unit)
-        # In the same turn of the event loop: what claims the job is in the commit that adds it.
-        called = self._call_ahead(job_id, wanted)
-        with refusals_told(job_id):
-            submitted = await queued
-        if (change := submitted.change) is not None:
-            # A type may have got another class just now.
-            is_called = change.ready is not None and change.ready.resource_class is called
-            live.note([change], is_called=job_id if is_called else None)
-        return json_response(submitted.reply, status=200 if change is None else 201)
 
     async def cancel(self, call: Call[None]) -> web.Response:
         job_id, owner_id = job_id_of(call.path("id")), owner_seen(call.principal)
@@ -140,10 +100,13 @@ class PeopleRoutes:
         job_id, owner_id = job_id_of(call.path("id")), owner_seen(call.principal)
         return await self._job_response(job_id, owner_id)
 
-    async def workers(self, _call: Call[None]) -> web.Response:
+    async def workers(self, call: Call[None]) -> web.Response:
+        # A submitter is to know what there is to submit, and not which machines there are.
+        sees_machines = owner_seen(call.principal) is None
+
         def query(tx: Tx) -> Workers:
             at = self._live.moment()
-            return Workers(store.workers(tx, at), store.types(tx, at))
+            return Workers(store.workers(tx, at) if sees_machines else [], store.types(tx, at))
 
         return json_response(await self._db.read(query))
 
@@ -168,32 +131,6 @@ class PeopleRoutes:
             return await self._streams.serve(call.request, call.principal, watch.frames())
 
     # --- shared steps ----------------------------------------------------------------------
-
-    async def _check_payload(self, wanted: JobSubmission) -> None:
-        """Raise ProblemError for a payload that is too large, or not what its type takes."""
-        if wanted.payload_file is not None:
-            if bytes(wanted.payload) != _NULL:
-                raise invalid("payload_file", "give either payload or payload_file")
-            return
-        check_inline("payload", wanted.payload)
-        faults = await self._job_types.faults(wanted.type, bytes(wanted.payload))
-        if faults:
-            raise ProblemError(
-                "payload_invalid",
-                f"{faults[0].field}: {faults[0].detail}. GET /api/workers has the schema that "
-                f"{wanted.type} wants.",
-                errors=faults,
-            )
-
-    def _call_ahead(self, job_id: str, wanted: JobSubmission) -> ResourceClass | None:
-        """Call a waiting claim for a job that is about to be pending; return the class it is
-        called for."""
-        if wanted.payload_file is not None or wanted.delay_s:
-            return None
-        resource_class = wanted.resource_class or self._job_types.class_of(wanted.type)
-        needs = rules.Needs(wanted.type, resource_class, wanted.requires)
-        self._live.call_for(job_id, needs)
-        return resource_class
 
     async def _job_response(self, job_id: str, owner_id: str | None = None) -> web.Response:
         with refusals_told(job_id):
@@ -229,7 +166,13 @@ def _wanted(query: Mapping[str, str], owner_id: str | None) -> store.Wanted:
         status = JobStatus(query["status"]) if "status" in query else None
     except ValueError:
         raise invalid("status", f"must be one of {', '.join(JobStatus)}") from None
+    order = query.get("order", "newest")
+    if order not in {"newest", "rank"}:
+        raise invalid("order", "must be newest or rank")
+    if order == "rank" and status is not JobStatus.PENDING:
+        raise invalid("order", "by rank there are jobs with status=pending alone")
     return store.Wanted(
+        by_rank=order == "rank",
         status=status,
         type=query.get("type"),
         node_id=query.get("node"),

@@ -13,7 +13,6 @@ from forge_collector.http.routing import (
     NODE_OR_SUBMITTER,
     PEOPLE,
     SUBMITTER,
-    VIEWER,
     Route,
 )
 from forge_collector.http.streams import Streams
@@ -23,6 +22,7 @@ from forge_collector.jobs.live import LiveJobs
 from forge_collector.jobs.routes.asked import LEASE_HEADER
 from forge_collector.jobs.routes.files import BYTES, SHA256_HEADER, FileRoutes
 from forge_collector.jobs.routes.people import LIST_QUERY, PeopleRoutes
+from forge_collector.jobs.routes.submitting import SubmittingRoutes
 from forge_collector.jobs.routes.workers import CLAIM_QUERY, WorkerRoutes
 from forge_shared import codec
 from forge_shared.job_messages import (
@@ -38,6 +38,7 @@ from forge_shared.job_messages import (
     JobSubmission,
     ResultReply,
     SubmittedJob,
+    SubmittedJobs,
     Workers,
 )
 
@@ -57,7 +58,8 @@ class JobRoutes:
         clock: Clock,
         authenticator: Authenticator,
     ) -> None:
-        self._people = PeopleRoutes(db, live, job_types, streams, clock)
+        self._submitting = SubmittingRoutes(db, live, job_types, clock)
+        self._people = PeopleRoutes(db, live, streams, clock)
         self._workers = WorkerRoutes(db, live, job_types, authenticator)
         self._files = FileRoutes(db, live, files)
 
@@ -71,12 +73,13 @@ class JobRoutes:
                 "POST",
                 "/api/jobs",
                 SUBMITTER,
-                people.submit,
-                "Submit a job",
+                self._submitting.submit,
+                "Submit a job, or a batch of them",
                 body=JobSubmission,
                 max_body_bytes=MAX_INLINE_BYTES + _BESIDE_DOCUMENTS,
-                replies={200: SubmittedJob, 201: SubmittedJob},
-                problems=("payload_invalid", "id_taken", "deadline_passed"),
+                raw_body={codec.NDJSON: str},
+                replies={200: (SubmittedJob, SubmittedJobs), 201: SubmittedJob},
+                problems=("payload_invalid", "id_taken", "deadline_passed", "too_many_lines"),
             ),
             Route(
                 "GET",
@@ -128,9 +131,9 @@ class JobRoutes:
             Route(
                 "GET",
                 "/api/workers",
-                VIEWER,
+                PEOPLE,
                 people.workers,
-                "Workers, and the job types they offer",
+                "Workers, and the job types they offer; for a submitter the types alone",
                 replies={200: Workers},
             ),
         ]
@@ -192,7 +195,7 @@ class JobRoutes:
                 self._files.upload,
                 "A part of a file, or all of it; or ask how much is there",
                 raw_body={BYTES: str},
-                max_body_bytes=MAX_PART_BYTES,
+                max_raw_bytes=MAX_PART_BYTES,
                 headers={
                     "Content-Range": {"type": "string"},
                     SHA256_HEADER: {"type": "string", "pattern": "^[0-9a-f]{64}$"},

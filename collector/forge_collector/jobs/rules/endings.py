@@ -41,6 +41,11 @@ OVERRUN: Final = JobError(
 DEADLINE_PASSED: Final = JobError(
     "deadline_passed", "Its deadline passed before it was started.", retryable=False
 )
+PAYLOAD_MISSING: Final = JobError(
+    "payload_missing",
+    "Nothing of its payload came for a day. Submit it again, or upload the rest and retry it.",
+    retryable=False,
+)
 
 
 class Policy(NamedTuple):

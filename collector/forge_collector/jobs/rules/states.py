@@ -18,6 +18,7 @@ class Event(StrEnum):
     BACKED_OFF = "failed, to be tried again"
     FAILED = "failed for good"
     DEADLINE = "its deadline passed"
+    ABANDONED = "its payload never came"
     CANCELLED = "cancelled"
     RETRIED = "retried"
 
@@ -35,6 +36,7 @@ TRANSITIONS: Final = frozenset(
     {
         Transition(JobStatus.WAITING, Event.DUE, JobStatus.PENDING),
         Transition(JobStatus.WAITING, Event.DEADLINE, JobStatus.FAILED),
+        Transition(JobStatus.WAITING, Event.ABANDONED, JobStatus.FAILED),
         Transition(JobStatus.WAITING, Event.CANCELLED, JobStatus.CANCELLED),
         Transition(JobStatus.PENDING, Event.CLAIMED, JobStatus.RUNNING),
         Transition(JobStatus.PENDING, Event.DEADLINE, JobStatus.FAILED),

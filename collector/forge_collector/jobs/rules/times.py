@@ -13,6 +13,8 @@ SILENT_AFTER_MS: Final = 100_000
 # A worker keeps its jobs' limits itself; one that is over them by so much does not.
 OVERRUN_MS: Final = 60_000
 MOST_BACKOFF_MS: Final = 600_000
+# Who submitted a job and sent nothing of its payload for so long does not come back.
+PAYLOAD_MISSING_MS: Final = 24 * 3600 * 1000
 # A job goes before all that came so much later, for each step of its priority.
 _MS_A_PRIORITY: Final = 60_000
 

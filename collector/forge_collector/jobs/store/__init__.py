@@ -36,7 +36,7 @@ from forge_collector.jobs.store.reading import (
     summaries,
 )
 from forge_collector.jobs.store.settling import Settled, settle
-from forge_collector.jobs.store.submitting import Submission, Submitted, submit
+from forge_collector.jobs.store.submitting import Submission, Submitted, submit, submit_all
 from forge_collector.jobs.store.sweeping import Swept, is_due, resume, sweep
 from forge_collector.jobs.store.workers import forget_node, machine
 from forge_collector.jobs.store.workers import node_of as worker_node
@@ -83,6 +83,7 @@ __all__ = [
     "settle",
     "standings",
     "submit",
+    "submit_all",
     "submitter_of",
     "summaries",
     "sweep",

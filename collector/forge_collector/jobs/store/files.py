@@ -34,9 +34,22 @@ class FileRow(NamedTuple):
 
 
 def files(tx: Tx, job_id: str) -> list[FileRow]:
-    """Return the files of a job."""
+    """Return the files of a job, as people see them.
+
+    What an attempt has uploaded as its result is the job's only once that attempt ended with it. As
+    long as it runs, one sees how far its upload is; of one that ended otherwise, nothing.
+    """
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM job_files WHERE job_id = :job_id ORDER BY name, is_whole DESC",
+        f"""
+        SELECT {_COLUMNS} FROM job_files
+        WHERE job_id = :job_id AND (name <> 'result' OR EXISTS (
+            SELECT 1 FROM job_queue AS q
+            WHERE q.id = :job_id
+              AND (is_whole = 1 AND q.result_file = 1
+                   OR is_whole = 0 AND q.status = 'running' AND q.lease = job_files.lease)
+        ))
+        ORDER BY name, is_whole DESC
+        """,
         {"job_id": job_id},
     ).fetchall()
     return [_row(row) for row in rows]

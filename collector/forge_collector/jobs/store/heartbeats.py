@@ -111,7 +111,8 @@ def _keep_incumbents(tx: Tx, held: HeldLease) -> None:
     tx.executemany(
         """
         INSERT INTO job_incumbents (job_id, at, objective, bound)
-        VALUES (:job_id, :at, :objective, :bound) ON CONFLICT DO NOTHING
+        VALUES (:job_id, :at, :objective, :bound)
+        ON CONFLICT (job_id, at, objective) DO UPDATE SET bound = excluded.bound
         """,
         [
             {"job_id": held.id, "at": one.at, "objective": one.objective, "bound": one.bound}

@@ -75,6 +75,33 @@ def heads(tx: Tx, types: Sequence[str], node_id: str, now_ms: int) -> list[Lane]
     ]
 
 
+def leading(tx: Tx, type_: str | None, after: tuple[int, str], most: int) -> list[int]:
+    """Return the lanes in which the next jobs stand that come after this rank and id: no other has
+    one among the first ``most``. ``type_``: of this one alone."""
+    of_type = "" if type_ is None else "WHERE type = :type"
+    rows = tx.execute(
+        f"""
+        SELECT lane FROM (
+            SELECT lane, (
+                SELECT rank FROM job_queue
+                WHERE job_queue.lane = job_lanes.lane AND status = 'pending'
+                  AND (rank, id) > (:after, :after_id)
+                ORDER BY rank, id LIMIT 1
+            ) AS head
+            FROM job_lanes {of_type}
+        ) AS heads
+        WHERE head IS NOT NULL ORDER BY head, lane LIMIT :most
+        """,
+        {
+            "after": after[0],
+            "after_id": after[1],
+            "most": most,
+            **({} if type_ is None else {"type": type_}),
+        },
+    ).fetchall()
+    return [lane for (lane,) in rows]
+
+
 def set_class(tx: Tx, type_: str, resource_class: ResourceClass) -> list[int]:
     """Give the jobs of a type that name no class another; return the lanes that changed."""
     rows = tx.execute(

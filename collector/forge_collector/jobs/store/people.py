@@ -9,7 +9,7 @@ from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Event, Moment, NoSuchJobError
 from forge_collector.jobs.store import lanes
 from forge_collector.jobs.store.changes import Change, RaceError
-from forge_collector.jobs.store.submitting import UPLOADING, under_way
+from forge_collector.jobs.store.submitting import UPLOADING, await_payload, under_way
 from forge_shared.job_messages import JobStatus
 
 
@@ -92,6 +92,8 @@ def retry(tx: Tx, job_id: str, at: Moment) -> Change:
     )
     if retried.rowcount != 1:
         raise RaceError
+    if is_uploading:
+        await_payload(tx, job_id, at)
     change = _change(job_id, found, status)
     return change if place is None else change._replace(ready=place.needs)
 

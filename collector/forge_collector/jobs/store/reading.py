@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +13,7 @@ from msgspec import Raw
 from forge_collector.db import Tx, Value
 from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Limits, Moment, Needs, Policy, Standing, Waiting
-from forge_collector.jobs.store import crew
+from forge_collector.jobs.store import crew, lanes
 from forge_collector.jobs.store.files import files
 from forge_collector.jobs.store.submitting import UPLOADING
 from forge_shared import codec
@@ -33,18 +34,55 @@ _COLUMNS: Final = """
     q.created_at, q.id, q.type, q.status, q.attempt_count, q.max_attempts, q.resource_class,
     q.requirements, q.priority, q.name, q.submitted_as, q.claimed_by, q.node_id, q.claimed_at,
     q.available_at, q.finished_at, q.cancel_requested_at, q.payload_file, q.error, a.progress,
-    a.resource_class
+    a.resource_class, q.rank
 """
 _FROM: Final = """
     FROM job_queue AS q LEFT JOIN job_attempts AS a ON a.job_id = q.id AND a.lease = q.lease
 """
 _NULL: Final = Raw(b"null")
 _NEVER: Final = 1 << 62
+# So many jobs of each index are looked through for a text at a time: the readers are for all.
+MOST_SIFTED: Final = 20_000
+_CURSOR: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
+
+
+class _Order(NamedTuple):
+    """An order of lists. ``place``: of a row; ``further``: than the page before; ``start``: where
+    the first page begins."""
+
+    words: str
+    further: str
+    start: tuple[int, str]
+    place: Callable[[tuple[Any, ...]], tuple[int, str]]
+
+
+_NEWEST_FIRST: Final = _Order(
+    "q.created_at DESC, q.id DESC",
+    "(q.created_at, q.id) < (:last, :last_id)",
+    (_NEVER, ""),
+    lambda row: (row[0], row[1]),
+)
+_BY_RANK: Final = _Order(
+    "q.rank, q.id",
+    "(q.rank, q.id) > (:last, :last_id)",
+    (-_NEVER, ""),
+    lambda row: (row[-1], row[1]),
+)
+
+
+class _Source(NamedTuple):
+    """Jobs that an index gives: those for which ``where`` holds, and of them those for which
+    ``more`` does."""
+
+    where: str
+    more: str
+    params: dict[str, Value]
 
 
 class Wanted(NamedTuple):
     """Which jobs to list. ``text``: in the name, or the beginning of the id. ``submitted_by``:
-    credentials; None: whoever submitted them. ``before``: where the page before ended."""
+    credentials; None: whoever submitted them. ``before``: where the page before ended.
+    ``by_rank``: those that are pending, the next ones first."""
 
     status: JobStatus | None = None
     type: str | None = None
@@ -53,6 +91,7 @@ class Wanted(NamedTuple):
     submitted_by: frozenset[str] | None = None
     before: str | None = None
     limit: int = 50
+    by_rank: bool = False
 
 
 class _View:
@@ -92,6 +131,7 @@ class _View:
             error,
             progress,
             class_of_attempt,
+            rank,
         ) = row
         usual_class, policy = self._types.get(type_, (ResourceClass.CPU, Policy()))
         resource_class = ResourceClass(class_of_attempt or wanted_class or usual_class)
@@ -122,6 +162,7 @@ class _View:
             "progress": None if progress is None else codec.decode(progress.encode(), Progress),
             "error": None if error is None else codec.decode(error.encode(), JobError),
             "waits_because": self._why_waiting(waiting, requirements),
+            "rank": rank if waiting.status is JobStatus.PENDING else None,
         }
 
     def _why_waiting(self, job: Waiting, requirements: str) -> str | None:
@@ -144,18 +185,26 @@ def page(
     at: Moment,
     standings: Sequence[Standing] | None = None,
 ) -> tuple[list[JobSummary], str | None]:
-    """Return a page of jobs, the newest first, and what to ask for to have the next one.
+    """Return a page of jobs, the newest first but for ``by_rank``, and what to ask for to have the
+    next one. Where a text is looked for, a page may hold fewer than it could, and even none.
 
     Raises ValueError for a ``before`` that is none. ``standings``: of ``crew``, to share them.
     """
-    sources = [_source(tx, where, params, wanted) for where, params in _sources(wanted)]
-    newest_first = heapq.merge(*sources, key=lambda row: (row[0], row[1]), reverse=True)
-    rows = list(islice(newest_first, wanted.limit + 1))
+    order = _BY_RANK if wanted.by_rank else _NEWEST_FIRST
+    sources = _sources(tx, wanted)
+    end = _end_of_sifting(tx, sources, wanted)
+    in_each = [_rows(tx, source, wanted, order, end) for source in sources]
+    in_order = heapq.merge(*in_each, key=order.place, reverse=order is _NEWEST_FIRST)
+    rows = list(islice(in_order, wanted.limit + 1))
     view = _View(tx, limits, at, standings)
     found = [JobSummary(**view.facts(row)) for row in rows[: wanted.limit]]
-    if len(rows) <= wanted.limit or not found:
+    if len(rows) > wanted.limit:
+        last = order.place(rows[wanted.limit - 1])
+    elif end is not None and not wanted.by_rank:
+        last = end
+    else:
         return found, None
-    return found, f"{found[-1].created_at}_{found[-1].id}"
+    return found, f"{last[0]}_{last[1]}"
 
 
 def summaries(
@@ -252,41 +301,64 @@ def _add_up(found: dict[JobStatus, int], rows: Iterable[tuple[str, int]]) -> Non
         found[JobStatus(status)] += count
 
 
-def _sources(wanted: Wanted) -> list[tuple[str, dict[str, Value]]]:
-    """Return the conditions whose rows an index gives, the newest first."""
-    if wanted.submitted_by is not None:
-        status = "" if wanted.status is None else " AND q.status = :status"
-        params: dict[str, Value] = {} if wanted.status is None else {"status": wanted.status.value}
+def _sources(tx: Tx, wanted: Wanted) -> list[_Source]:
+    """Return where to look: each is in order by an index, the newest first, or by rank."""
+    if wanted.by_rank and wanted.submitted_by is None and not wanted.text:
+        after = _cursor(wanted.before, _BY_RANK)
+        leading = lanes.leading(tx, wanted.type, after, wanted.limit + 1)
         return [
-            (f"q.submitted_by = :by{status}", {**params, "by": credential_id})
+            _Source("q.status = 'pending' AND q.lane = :lane", "", {"lane": lane})
+            for lane in leading
+        ]
+    status = "" if wanted.status is None else "q.status = :status"
+    params: dict[str, Value] = {} if wanted.status is None else {"status": wanted.status.value}
+    if wanted.submitted_by is not None:
+        return [
+            _Source("q.submitted_by = :by", status, {**params, "by": credential_id})
             for credential_id in wanted.submitted_by
         ]
     if wanted.status is None:
         statuses: Iterable[JobStatus] = rules.FINISHED
     else:
         statuses = rules.FINISHED & {wanted.status}
-    sources: list[tuple[str, dict[str, Value]]] = [
-        ("q.status = :status AND q.finished_at IS NOT NULL", {"status": one.value})
+    sources = [
+        _Source("q.status = :status AND q.finished_at IS NOT NULL", "", {"status": one.value})
         for one in statuses
     ]
-    if wanted.status is None:
-        sources.append(("q.finished_at IS NULL", {}))
-    elif wanted.status in rules.UNFINISHED:
-        sources.append(
-            ("q.finished_at IS NULL AND q.status = :status", {"status": wanted.status.value})
-        )
+    if wanted.status is None or wanted.status in rules.UNFINISHED:
+        sources.append(_Source("q.finished_at IS NULL", status, params))
     return sources
 
 
-def _source(tx: Tx, where: str, params: dict[str, Value], wanted: Wanted) -> list[Any]:
-    created_at, job_id = _cursor(wanted.before)
-    conditions = [where, "(q.created_at, q.id) < (:before_at, :before_id)"]
-    params = {
-        **params,
-        "before_at": created_at,
-        "before_id": job_id,
-        "limit": wanted.limit + 1,
-    }
+def _end_of_sifting(tx: Tx, sources: Iterable[_Source], wanted: Wanted) -> tuple[int, str] | None:
+    """Return the last job to look through for a text, where there are too many for all of them."""
+    if not wanted.text:
+        return None
+    order = _NEWEST_FIRST
+    number, job_id = order.start if wanted.by_rank else _cursor(wanted.before, order)
+    ends = [
+        tx.execute(
+            f"""
+            SELECT q.created_at, q.id FROM job_queue AS q WHERE {source.where} AND {order.further}
+            ORDER BY {order.words} LIMIT 1 OFFSET :most
+            """,
+            {**source.params, "last": number, "last_id": job_id, "most": MOST_SIFTED - 1},
+        ).fetchone()
+        for source in sources
+    ]
+    return max((tuple(end) for end in ends if end is not None), default=None)
+
+
+def _rows(
+    tx: Tx, source: _Source, wanted: Wanted, order: _Order, end: tuple[int, str] | None
+) -> list[Any]:
+    """Return the first rows of a source, not beyond the ``end``."""
+    number, job_id = _cursor(wanted.before, order)
+    conditions = [source.where, order.further, *([source.more] if source.more else [])]
+    params = {**source.params, "last": number, "last_id": job_id, "limit": wanted.limit + 1}
+    if end is not None:
+        conditions.append("(q.created_at, q.id) >= (:end, :end_id)")
+        params["end"], params["end_id"] = end
     if wanted.type is not None:
         conditions.append("q.type = :type")
         params["type"] = wanted.type
@@ -301,19 +373,19 @@ def _source(tx: Tx, where: str, params: dict[str, Value], wanted: Wanted) -> lis
     return tx.execute(
         f"""
         SELECT {_COLUMNS} {_FROM} WHERE {" AND ".join(conditions)}
-        ORDER BY q.created_at DESC, q.id DESC LIMIT :limit
+        ORDER BY {order.words} LIMIT :limit
         """,
         params,
     ).fetchall()
 
 
-def _cursor(before: str | None) -> tuple[int, str]:
+def _cursor(before: str | None, order: _Order) -> tuple[int, str]:
     if before is None:
-        return _NEVER, ""
-    created_at, _, job_id = before.partition("_")
-    if not created_at.isdecimal() or len(created_at) > 15 or not job_id:
+        return order.start
+    number, _, job_id = before.partition("_")
+    if not _CURSOR.fullmatch(number) or not job_id:
         raise ValueError("this is not what a page told to ask for next")
-    return int(created_at), job_id
+    return int(number), job_id
 
 
 def _literally(text: str) -> str:

@@ -1,12 +1,14 @@
-"""The unit that takes a job in."""
+"""The unit that takes jobs in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import NamedTuple
 
 from forge_collector.db import Tx, Value
 from forge_collector.jobs import rules
-from forge_collector.jobs.rules import Moment
+from forge_collector.jobs.rules import Moment, RefusedError
 from forge_collector.jobs.store import lanes
 from forge_collector.jobs.store.changes import Change, RaceError
 from forge_shared.job_messages import JobStatus, JobSubmission, SubmittedJob
@@ -33,6 +35,28 @@ class Submitted(NamedTuple):
 
 def submit(tx: Tx, new: Submission, at: Moment) -> Submitted:
     """Take a job in, unless it is there already; raises RefusedError."""
+    return _submit(tx, new, at, partial(lanes.place, tx))
+
+
+def submit_all(tx: Tx, several: Iterable[Submission], at: Moment) -> list[Submitted | RefusedError]:
+    """Take jobs in one after another as ``submit`` does. One that is refused spoils nothing of the
+    others; what it is told stands in its place."""
+    place = cache(partial(lanes.place, tx))  # most have the same needs
+    outcomes: list[Submitted | RefusedError] = []
+    for new in several:
+        try:
+            outcomes.append(_submit(tx, new, at, place))
+        except RefusedError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def _submit(
+    tx: Tx,
+    new: Submission,
+    at: Moment,
+    place_of: Callable[[str, str | None, str], lanes.Place],
+) -> Submitted:
     wanted = new.wanted
     if wanted.deadline is not None and wanted.deadline <= at.now_ms:
         # A job that was taken in before its deadline is answered all the same.
@@ -43,7 +67,7 @@ def submit(tx: Tx, new: Submission, at: Moment) -> Submitted:
     waits = wanted.delay_s > 0 or wanted.payload_file is not None
     requirements = rules.requirements_text(wanted.requires)
     wanted_class = None if wanted.resource_class is None else wanted.resource_class.value
-    place = None if waits else lanes.place(tx, wanted.type, wanted_class, requirements)
+    place = None if waits else place_of(wanted.type, wanted_class, requirements)
     status = JobStatus.WAITING if waits else JobStatus.PENDING
     added = tx.execute(
         """
@@ -149,6 +173,17 @@ def _expect_payload(tx: Tx, new: Submission, at: Moment) -> None:
             "sha256": expected.sha256,
             "now": at.now_ms,
         },
+    )
+
+
+def await_payload(tx: Tx, job_id: str, at: Moment) -> None:
+    """From now on the payload has as long to come as at first."""
+    tx.execute(
+        """
+        UPDATE job_files SET updated_at = :now
+        WHERE job_id = :job_id AND name = 'payload' AND is_whole = 0
+        """,
+        {"now": at.now_ms, "job_id": job_id},
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from forge_collector.db import Tx
 from forge_collector.jobs import rules
@@ -11,7 +12,7 @@ from forge_collector.jobs.store import attempts
 from forge_collector.jobs.store.changes import Change
 from forge_collector.jobs.store.files import make_pending
 from forge_shared import codec
-from forge_shared.job_messages import AttemptOutcome, JobStatus
+from forge_shared.job_messages import AttemptOutcome, JobError, JobStatus
 
 _DUE: Final = """
     SELECT id, type, resource_class, requirements, name, submitted_by FROM job_queue
@@ -22,6 +23,13 @@ _PAST_DEADLINE: Final = """
     SELECT id, type, status, name, submitted_by FROM job_queue
     WHERE deadline IS NOT NULL AND status IN ('waiting', 'pending') AND deadline <= :now
     ORDER BY deadline LIMIT :limit
+"""
+_ABANDONED: Final = """
+    SELECT q.id, q.type, q.status, q.name, q.submitted_by
+    FROM job_queue AS q JOIN job_files AS f ON f.job_id = q.id
+    WHERE q.status = 'waiting' AND q.payload_file = 1 AND q.created_at <= :silent_since
+      AND f.name = 'payload' AND f.is_whole = 0 AND f.updated_at <= :silent_since
+    ORDER BY q.created_at LIMIT :limit
 """
 
 
@@ -39,12 +47,13 @@ def is_due(tx: Tx, at: Moment) -> bool:
         bool(attempts.expired(tx, at, 1) or attempts.overrun(tx, at, 1))
         or tx.execute(_DUE, params).fetchone() is not None
         or tx.execute(_PAST_DEADLINE, params).fetchone() is not None
+        or bool(_abandoned(tx, at, 1))
     )
 
 
 def sweep(tx: Tx, at: Moment, draw: Draw, limit: int = 100) -> Swept:
-    """End leases that ran out, give up jobs whose deadline passed, and let wait no longer what has
-    waited for long enough; so many of each."""
+    """End leases that ran out, give up jobs whose deadline passed or whose payload never came, and
+    let wait no longer what has waited for long enough; so many of each."""
     expired = attempts.expired(tx, at, limit)
     changes = [
         attempts.end(tx, live, AttemptOutcome.LOST, rules.LOST, at, draw).change
@@ -58,12 +67,15 @@ def sweep(tx: Tx, at: Moment, draw: Draw, limit: int = 100) -> Swept:
         attempts.end(tx, live, AttemptOutcome.TIMED_OUT, rules.OVERRUN, at, draw).change
         for live in overrun
     ]
-    given_up = _give_up(tx, at, limit)
-    changes += given_up
+    past = tx.execute(_PAST_DEADLINE, {"now": at.now_ms, "limit": limit}).fetchall()
+    changes += _give_up(tx, past, rules.DEADLINE_PASSED, at)
+    abandoned = _abandoned(tx, at, limit)
+    changes += _give_up(tx, abandoned, rules.PAYLOAD_MISSING, at)
     due = tx.execute(_DUE, {"now": at.now_ms, "limit": limit}).fetchall()
     moved = [make_pending(tx, row) for row in due]
     changes += [change for change in moved if change is not None]
-    return Swept(changes, limit in {len(expired), len(overrun), len(given_up), len(due)})
+    pages = (expired, overrun, past, abandoned, due)
+    return Swept(changes, any(len(page) == limit for page in pages))
 
 
 def resume(tx: Tx, at: Moment) -> int:
@@ -83,9 +95,15 @@ def resume(tx: Tx, at: Moment) -> int:
     ).rowcount
 
 
-def _give_up(tx: Tx, at: Moment, limit: int) -> list[Change]:
+def _abandoned(tx: Tx, at: Moment, limit: int) -> list[tuple[Any, ...]]:
+    """Return jobs whose payload does not come any more."""
+    silent_since = at.now_ms - rules.PAYLOAD_MISSING_MS
+    return tx.execute(_ABANDONED, {"silent_since": silent_since, "limit": limit}).fetchall()
+
+
+def _give_up(tx: Tx, rows: Sequence[tuple[Any, ...]], error: JobError, at: Moment) -> list[Change]:
+    """Fail jobs that nobody has started."""
     changes = []
-    rows = tx.execute(_PAST_DEADLINE, {"now": at.now_ms, "limit": limit}).fetchall()
     for job_id, type_, status, name, submitted_by in rows:
         failed = tx.execute(
             """
@@ -94,7 +112,7 @@ def _give_up(tx: Tx, at: Moment, limit: int) -> list[Change]:
             """,
             {
                 "now": at.now_ms,
-                "error": codec.encode(rules.DEADLINE_PASSED).decode(),
+                "error": codec.encode(error).decode(),
                 "id": job_id,
                 "status": status,
             },

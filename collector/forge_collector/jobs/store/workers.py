@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec import UNSET
@@ -139,8 +139,9 @@ def register(tx: Tx, plugins: Sequence[PluginOffer], at: Moment) -> list[int]:
         ],
     )
     changed: list[int] = []
+    offered = _offered(tx)
     for name in {one.name for one in plugins}:
-        _drop_old_versions(tx, name)
+        _drop_old_versions(tx, name, offered)
         changed += lanes.set_class(tx, name, lanes.class_of(tx, name))
     return changed
 
@@ -158,16 +159,18 @@ def policy(tx: Tx, type_: str, max_attempts: int | None) -> Policy:
 
 
 def forget_node(tx: Tx, node_id: str) -> list[str]:
-    """Remove a machine's workers; their leases run out by themselves."""
+    """Remove a machine's workers, and what they alone told of types that others offer; their leases
+    run out by themselves."""
     rows = tx.execute(
         "DELETE FROM job_workers WHERE node_id = :node_id RETURNING id", {"node_id": node_id}
     ).fetchall()
+    _forget_types(tx, 0)
     return [worker_id for (worker_id,) in rows]
 
 
 def prune(tx: Tx, before_ms: int) -> int:
-    """Remove workers that nothing was heard of since then; return how many. Types stay for longer:
-    a worker tells of its plugins at its start."""
+    """Remove workers that nothing was heard of since then; return how many. What is known of types
+    stays for longer where nobody offers another version of them: their jobs may still come."""
     live = f"""
         SELECT 1 FROM job_attempts
         WHERE resource_class IN ({CLASSES}) AND worker_id = job_workers.id AND ended_at IS NULL
@@ -176,7 +179,7 @@ def prune(tx: Tx, before_ms: int) -> int:
         f"DELETE FROM job_workers WHERE last_seen < :before_ms AND NOT EXISTS ({live})",
         {"before_ms": before_ms},
     ).rowcount
-    _prune_types(tx, before_ms - _TYPES_KEPT_LONGER_MS)
+    _forget_types(tx, before_ms - _TYPES_KEPT_LONGER_MS)
     return removed
 
 
@@ -202,26 +205,42 @@ def _add(tx: Tx, worker_id: str, node_id: str, types: str, at: Moment) -> None:
     )
 
 
-def _prune_types(tx: Tx, before_ms: int) -> None:
-    """Remove types that were told of before then, but for what a worker that is kept offers."""
-    old = tx.execute(
-        "SELECT name, version FROM job_types WHERE seen_at < :before_ms", {"before_ms": before_ms}
-    ).fetchall()
-    if not old:
-        return
+def _forget_types(tx: Tx, before_ms: int) -> None:
+    """Remove versions that no worker that is kept offers, where one offers another version of the
+    type, or they were told of before then.
+
+    The newest version says how all jobs of its type are treated: it is not to be one that somebody
+    told of who is no more.
+    """
+    known = tx.execute("SELECT name, version, seen_at FROM job_types").fetchall()
+    offered = _offered(tx)
+    names = {name for name, _ in offered}
+    gone = [
+        (name, version)
+        for name, version, seen_at in known
+        if (name, version) not in offered and (name in names or seen_at < before_ms)
+    ]
+    _remove_types(tx, gone)
+    for name in {name for name, _ in gone}:
+        lanes.set_class(tx, name, lanes.class_of(tx, name))
+
+
+def _offered(tx: Tx) -> set[tuple[str, str]]:
+    """Return the types, and versions of them, that workers which are kept have told of."""
     rows = tx.execute("SELECT offers FROM job_workers WHERE offers IS NOT NULL").fetchall()
-    offered = {
+    return {
         (one.name, one.version)
         for (offers,) in rows
         for one in codec.decode(offers.encode(), list[OfferedType])
     }
-    _remove_types(tx, [one for one in old if one not in offered])
 
 
-def _drop_old_versions(tx: Tx, name: str) -> None:
+def _drop_old_versions(tx: Tx, name: str, offered: Collection[tuple[str, str]]) -> None:
+    """Keep the newest versions of a type, and those that somebody offers."""
     rows = tx.execute("SELECT version FROM job_types WHERE name = :name", {"name": name}).fetchall()
     versions = sorted((version for (version,) in rows), key=rules.version, reverse=True)
-    _remove_types(tx, [(name, version) for version in versions[_MOST_VERSIONS:]])
+    old = [(name, version) for version in versions[_MOST_VERSIONS:]]
+    _remove_types(tx, [one for one in old if one not in offered])
 
 
 def _remove_types(tx: Tx, types: Sequence[tuple[str, str]]) -> None:

@@ -23,7 +23,7 @@ def there_and_back(some: Columns, *, is_thorough: bool = True) -> Columns:
     return codec.decode_columns(codec.encode_columns(some, is_thorough=is_thorough))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(some=columns(), is_thorough=st.booleans())
 def test_nothing_is_lost_and_nothing_is_added(some: Columns, is_thorough: bool) -> None:
     assert_same(there_and_back(some, is_thorough=is_thorough), some)

@@ -35,7 +35,7 @@ def buckets(draw: st.DrawFn) -> Buckets:
     return found.with_rounded_averages() if draw(st.booleans()) else found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(some=buckets())
 def test_buckets_come_back(some: Buckets) -> None:
     assert_same(codec.decode_buckets(codec.encode_buckets(some), STEP_MS), some)
