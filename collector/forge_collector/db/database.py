@@ -30,7 +30,7 @@ _READERS: Final = 2
 # What the event loop commits by itself: so few units, all brief, while the disk has been quick for
 # so many commits. Changing the thread twice costs a lone unit as long as its statements take
 # (measured: docs/performance.md); on a slow disk everybody else would wait for it.
-_FEW: Final = 2
+_FEW: Final = 8
 _QUICK_S: Final = 0.002
 _QUICK_IN_A_ROW: Final = 20
 
@@ -265,11 +265,9 @@ class Database:
     def _commit(self, batch: list[_Waiting]) -> list[_Outcome]:
         started = time.monotonic()
         outcomes = self._run_batch(batch)
-        elapsed_s = time.monotonic() - started
-        self._quick_commits = self._quick_commits + 1 if elapsed_s < _QUICK_S else 0
         self._written_since_checkpoint = True
         if self._observe_batch is not None:
-            self._observe_batch(len(batch), elapsed_s)
+            self._observe_batch(len(batch), time.monotonic() - started)
         return outcomes
 
     def _run_batch(self, batch: list[_Waiting]) -> list[_Outcome]:
@@ -277,12 +275,18 @@ class Database:
             self._writer.begin_write()
             is_alone = len(batch) == 1
             outcomes = [self._run_unit(waiting, is_alone=is_alone) for waiting in batch]
-            self._writer.commit()
+            self._commit_to_disk()
         except DatabaseError as error:
             # The transaction is lost, and with it every unit, whatever each one thought.
             self._abandon()
             return [_Outcome(waiting.future, None, _lost(error)) for waiting in batch]
         return outcomes
+
+    def _commit_to_disk(self) -> None:
+        started = time.monotonic()
+        self._writer.commit()
+        is_quick = time.monotonic() - started < _QUICK_S
+        self._quick_commits = self._quick_commits + 1 if is_quick else 0
 
     def _run_unit(self, waiting: _Waiting, *, is_alone: bool) -> _Outcome:
         """Run one unit in its savepoint; raises DatabaseError when the transaction is gone.

@@ -39,7 +39,7 @@ from forge_shared.job_messages import (
 )
 
 _TOKEN_BITS: Final = 64
-_FEW_JOBS: Final = 8  # that a claim takes briefly
+_FEW_JOBS: Final = 4  # that a claim takes briefly
 CLAIM_QUERY: Final[Mapping[str, Mapping[str, Any]]] = {
     "worker_id": {"type": "string"},
     "types": {"type": "string", "description": "Separated by commas."},
