@@ -58,8 +58,27 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
+    """A collector for each test. Where machines are all that tests leave behind, a module takes
+    ``emptied_collector`` in its place: to start one takes as long as to open a page."""
     with running_collector(tmp_path / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def lasting_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+    with running_collector(tmp_path_factory.mktemp("collector") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def emptied_collector(lasting_collector: CollectorProcess) -> CollectorProcess:
+    """The module's collector, without the machines of the test before."""
+    with lasting_collector.client() as admin:
+        for node in admin.get("/api/fleet")["nodes"]:
+            forgotten = admin.send("DELETE", f"/api/nodes/{node['id']}")
+            assert forgotten.status == 204, forgotten
+        assert admin.get("/api/fleet") == {"nodes": []}
+    return lasting_collector
 
 
 @pytest.fixture

@@ -5,11 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.agent_process import running_agent
 from tests.browser.conftest import Watched, login_url
 from tests.process import CollectorProcess, start_collector
+
+
+@pytest.fixture
+def collector(emptied_collector: CollectorProcess) -> CollectorProcess:
+    return emptied_collector
 
 
 def test_an_agent_starts_and_its_card_appears_within_ten_seconds(

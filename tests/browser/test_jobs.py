@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -58,6 +60,15 @@ class PlayedWorker:
     def progress(self, job: Mapping[str, Any], **progress: object) -> Any:
         held = {"id": job["id"], "lease": job["lease"], "progress": progress}
         return self.beat(leases=[held])
+
+    def tell_incumbents(self, job: Mapping[str, Any], *found: tuple[int, int]) -> None:
+        """Tell of solutions with these objectives and bounds, found just now."""
+        now_ms = int(time.time() * 1000)
+        incumbents = [
+            {"at": now_ms + step, "objective": objective, "bound": bound}
+            for step, (objective, bound) in enumerate(found)
+        ]
+        self.beat(leases=[{"id": job["id"], "lease": job["lease"], "incumbents": incumbents}])
 
     def end(self, job: Mapping[str, Any], status: str, **said: object) -> None:
         result = {"lease": job["lease"], "status": status, **said}
@@ -183,16 +194,23 @@ def test_a_plan_is_drawn_moved_by_the_keys_and_told_in_a_table(
     signed_in: Watched, collector: CollectorProcess, worker: PlayedWorker
 ) -> None:
     job_id = submit(collector, type="prodplan", name="Week 47")
+    first = worker.claim("prodplan")
+    worker.tell_incumbents(first, (60, 40), (58, 50))
+    worker.end(first, "yielded")
     job = worker.claim("prodplan")
-    incumbents = [{"at": 1_795_300_000_000 + step, "objective": 60 - step} for step in range(3)]
-    worker.beat(leases=[{"id": job_id, "lease": job["lease"], "incumbents": incumbents}])
+    worker.tell_incumbents(job, (59, 0))
     worker.end(job, "succeeded", result=plan(30, 5))
     page = signed_in.page
     page.goto(f"{collector.url}/#/job/{job_id}")
     drawing = page.get_by_role("application")
     expect(drawing).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_role("application", name="150 tasks of 30 jobs, in 5 rows")).to_be_visible()
-    expect(page.locator('[data-chart="search"]')).to_be_visible(timeout=PATIENCE_MS)
+    # What one attempt has reached stays, while the next one starts anew.
+    expect(page.locator('[data-chart="search"]').get_by_role("img")).to_have_accessible_name(
+        "Search: 3 found in 2 attempts; objective 58, bound 50", timeout=PATIENCE_MS
+    )
+    expect(page.get_by_role("article", name="Attempt 1")).to_contain_text("not charged")
+    expect(page.get_by_role("article", name="Attempt 2")).to_contain_text("succeeded")
     drawing.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
@@ -255,8 +273,12 @@ def test_filters_are_in_the_address_and_hold_for_what_comes_live(
     ids = [submit(collector, name=f"Line {number}") for number in range(3)]
     other = submit(collector, type="prodplan", name="Line 9")
     page = signed_in.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{collector.url}/#/jobs")
     expect(page.locator("[data-job]")).to_have_count(4, timeout=PATIENCE_MS)
+    # So few come in one answer.
+    assert not [url for url in asked if "/api/jobs?" in url and "status=" in url]
     page.get_by_label("Type").select_option("echo")
     page.get_by_label("Search jobs").fill("line")
     expect(page.locator("[data-job]")).to_have_count(3, timeout=PATIENCE_MS)
@@ -270,7 +292,13 @@ def test_filters_are_in_the_address_and_hold_for_what_comes_live(
     expect(page.locator("[data-job]")).to_have_count(4)
     assert row(page, other).count() == 0
 
+    urgent = submit(collector, name="Line 5", priority=9)
+    for place, job_id in enumerate([urgent, *ids]):
+        queued = page.get_by_role("list", name="Queue").locator("[data-job]").nth(place)
+        expect(queued).to_have_attribute("data-job", job_id, timeout=PATIENCE_MS)
+
     claimed = worker.claim()
+    assert claimed["id"] == urgent
     page.goto(f"{collector.url}/#/jobs?node=pc")
     expect(page.locator("[data-job]")).to_have_count(1, timeout=PATIENCE_MS)
     expect(row(page, claimed["id"])).to_contain_text("pc")
@@ -278,6 +306,30 @@ def test_filters_are_in_the_address_and_hold_for_what_comes_live(
     workers = page.get_by_label("Workers", exact=True)
     expect(workers).to_contain_text("echo 1.0, prodplan 1.0")
     expect(workers).to_contain_text("io 1/10")
+
+
+def test_what_one_looks_at_stays_while_rows_come_and_go_above_it(
+    signed_in: Watched, collector: CollectorProcess, worker: PlayedWorker
+) -> None:
+    for number in range(14):
+        submit(collector, name=f"Line {number}")
+    page = signed_in.page
+    page.set_viewport_size({"width": 1280, "height": 420})
+    page.goto(f"{collector.url}/#/jobs")
+    queue = page.get_by_role("list", name="Queue").locator("[data-job]")
+    queue.nth(6).get_by_role("link").first.focus(timeout=PATIENCE_MS)
+    seen = row(page, queue.nth(6).get_attribute("data-job") or "")
+    top = seen.bounding_box()["y"]
+    held = []
+    for running in range(1, 4):
+        held.append(worker.claim())
+        expect(page.get_by_role("button", name="Running")).to_contain_text(str(running))
+        assert seen.bounding_box()["y"] == pytest.approx(top, abs=1.5)
+    for ended, job in enumerate(held, 1):
+        worker.end(job, "succeeded")
+        expect(page.get_by_role("button", name="Succeeded")).to_contain_text(str(ended))
+        assert seen.bounding_box()["y"] == pytest.approx(top, abs=1.5)
+    expect(seen.get_by_role("link").first).to_be_focused()
 
 
 def test_a_dropped_file_becomes_a_job_and_a_large_one_is_uploaded(
@@ -362,6 +414,13 @@ def test_a_viewer_has_no_buttons_and_a_submitter_its_own_jobs_alone(
     expect(page.locator("[data-job]")).to_have_count(1)
     expect(page.locator("[data-connection=live]").first).to_be_attached(timeout=PATIENCE_MS)
     assert page.get_by_role("link", name="Fleet", exact=True).count() == 0
+    # It is offered what there is to submit, and told of no machine.
+    assert page.get_by_role("region", name="Workers").count() == 0
+    page.get_by_role("button", name="New job").click()
+    expect(page.get_by_role("dialog").get_by_label("Type")).to_have_text(
+        re.compile("echo: Echo.*prodplan: Production planning"), timeout=PATIENCE_MS
+    )
+    page.keyboard.press("Escape")
     later = submit(collector, token, name="Mine too")
     expect(row(page, later)).to_be_visible(timeout=PATIENCE_MS)
     for elsewhere in ("node/pc", "access"):
@@ -388,6 +447,11 @@ def test_nothing_is_wider_than_the_screen(
         page.goto(f"{collector.url}/#/{address}")
         expect(page.locator(there).first).to_be_visible(timeout=PATIENCE_MS)
         if address == "jobs":
+            for width in (390, 768):
+                # What has little to say takes two lines, not the four of others.
+                page.set_viewport_size({"width": width, "height": 2000})
+                expect(row(page, done)).to_have_css("height", "54px")
+                expect(page.get_by_role("list", name="History")).to_have_css("height", "54px")
             page.keyboard.press("w")
             page.keyboard.press("n")
         for width in (360, 768, 1440):

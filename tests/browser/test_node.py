@@ -39,6 +39,11 @@ _MARKED_PIXELS = """canvas => {
 
 
 @pytest.fixture
+def collector(emptied_collector: CollectorProcess) -> CollectorProcess:
+    return emptied_collector
+
+
+@pytest.fixture
 def machine(collector: CollectorProcess) -> Iterator[Machine]:
     with Machine(collector, "nas-2") as machine:
         machine.replay(minutes=12)

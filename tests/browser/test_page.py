@@ -5,12 +5,29 @@ from __future__ import annotations
 import time
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watched, login_url
 from tests.process import CollectorProcess
 
+# How many lines each link has, but for words that are there to be heard alone.
+_LINES = """links => links.map(link => {
+    const texts = document.createTreeWalker(link, NodeFilter.SHOW_TEXT);
+    const range = document.createRange();
+    const lines = new Set();
+    while (texts.nextNode()) {
+        if (getComputedStyle(texts.currentNode.parentElement).position === "absolute") continue;
+        range.selectNodeContents(texts.currentNode);
+        for (const { top } of range.getClientRects()) lines.add(top);
+    }
+    return lines.size;
+})"""
 HOSTILE = '<img src=x onerror="document.title=1">\u202egnp.\u0007 & <b>bold</b>'
+
+
+@pytest.fixture
+def collector(emptied_collector: CollectorProcess) -> CollectorProcess:
+    return emptied_collector
 
 
 def push(collector: CollectorProcess, node_id: str, cpu_pct: float = 10, **host: object) -> None:
@@ -24,6 +41,11 @@ def push(collector: CollectorProcess, node_id: str, cpu_pct: float = 10, **host:
             "host": host,
         }
         assert node.push(node_id, snapshot).status == 200
+
+
+def with_a_machine_of_its_own(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, json={**answer.json(), "local_node_id": "pc"})
 
 
 def card_ids(page: Page) -> list[str]:
@@ -91,18 +113,26 @@ def test_setting_a_machine_up_by_hand_shows_its_token_once_and_waits_for_it(
     expect(dialog).to_contain_text("is here", timeout=10_000)
 
 
-@pytest.mark.parametrize("width", [360, 768, 1440])
-def test_nothing_is_wider_than_the_screen(
-    chromium: Browser, collector: CollectorProcess, width: int
+def test_nothing_is_wider_than_the_screen_and_the_header_is_one_line(
+    context: BrowserContext, collector: CollectorProcess
 ) -> None:
     for number in range(6):
         push(collector, f"machine-with-a-rather-long-name-{number}", os="Debian GNU/Linux 12")
-    context = chromium.new_context(viewport={"width": width, "height": 800})
+    # As where the collector's own machine has an agent, too: then there are most pages to go to.
+    context.route("**/api/whoami", with_a_machine_of_its_own)
     page = context.new_page()
     page.goto(login_url(collector))
+    page.goto(f"{collector.url}/#/fleet")
     expect(page.locator("[data-node-id]").first).to_be_visible(timeout=10_000)
-    scroll_width, client_width = page.evaluate(
-        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
-    context.close()
-    assert scroll_width <= client_width
+    links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+    expect(links).to_have_count(4)
+    for width in (320, 360, 390, 768, 941, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        scroll_width, client_width = page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert scroll_width <= client_width, width
+        assert links.evaluate_all(_LINES) == [1, 1, 1, 1], width
+        last = page.get_by_role("button", name="Sign out").bounding_box()
+        assert last is not None
+        assert last["width"] >= 32, width  # nothing was squeezed for it

@@ -12,6 +12,8 @@ export interface Shown {
   readonly timeline: Timeline;
   readonly extent: Extent;
   readonly marks: Marks;
+  /** The stretch in words, where it is no time of day. */
+  readonly inWords?: (extent: Extent) => string;
   /** Somebody marked a stretch. */
   readonly onZoom: (from: number, to: number) => void;
   readonly onBack: () => void;

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useId, useRef } from "preact/hooks";
 import { exactMoment } from "../format/time";
+import type { Extent } from "../history/range";
 import { save } from "../ui/download";
 import { Icon } from "../ui/icons";
 import { Untrusted } from "../ui/untrusted";
@@ -28,12 +29,12 @@ export function ChartFigure(props: ChartFigureProps) {
   const { id, title, subject, summary, canvas, legend, actions } = props;
   const figure = useRef<HTMLElement>(null);
   const captionId = useId();
-  const { nodeId, nodeName, extent } = useShown();
+  const { nodeId, nodeName, extent, inWords = inMoments } = useShown();
   const name = subject ? `${title} ${subject}` : title;
   const savePicture = () => {
     const drawn = canvas();
     if (!drawn || !figure.current) return;
-    const heading = [nodeName, name, `${exactMoment(extent.from)} – ${exactMoment(extent.to)}`];
+    const heading = [nodeName, name, inWords(extent)];
     const picture = pictureOf(drawn, figure.current, heading.join(" · "));
     picture.toBlob((blob) => {
       if (blob) save(blob, `${nodeId}-${id.replace(/[^a-z0-9.-]+/gi, "-")}.png`);
@@ -79,4 +80,8 @@ export function ChartFigure(props: ChartFigureProps) {
       {props.below}
     </figure>
   );
+}
+
+function inMoments({ from, to }: Extent): string {
+  return `${exactMoment(from)} – ${exactMoment(to)}`;
 }

@@ -10,9 +10,8 @@ export interface Window {
   /** The first item drawn, and the one after the last. */
   readonly first: number;
   readonly end: number;
-  /** Where the first one stands, and how high the whole list is, in px. */
+  /** Where the first one stands, in px. */
   readonly top: number;
-  readonly height: number;
 }
 
 /** Rows beyond the edge that are drawn too, so that a quick scroll does not show a gap. */
@@ -37,8 +36,38 @@ export function windowOf(
     first: Math.min(count, firstRow * layout.columns),
     end: Math.min(count, endRow * layout.columns),
     top: firstRow * layout.rowHeight,
-    height: rows * layout.rowHeight,
   };
+}
+
+/** How high all of a list is, in px. */
+export function heightOf(count: number, { columns, rowHeight }: Layout): number {
+  return Math.ceil(count / columns) * rowHeight;
+}
+
+/**
+ * The window moved along with what is in it, when items came or went before it; for lists of one
+ * column.
+ *
+ * @param first the item that is followed before all others
+ */
+export function movedAlong(
+  window: Window,
+  before: readonly string[],
+  now: readonly string[],
+  first: string,
+  rowHeight: number,
+): Window {
+  const drawn = before.slice(window.first, window.end);
+  for (const id of drawn.includes(first) ? [first, ...drawn] : drawn) {
+    const from = window.first + drawn.indexOf(id);
+    const to = now[from] === id ? from : now.indexOf(id);
+    if (to === from) return window;
+    if (to < 0) continue;
+    const start = clamp(window.first + to - from, 0, now.length);
+    const end = clamp(window.end + to - from, start, now.length);
+    return { first: start, end, top: start * rowHeight };
+  }
+  return window;
 }
 
 /** How many columns of at least `minWidth` fit. */

@@ -18,7 +18,9 @@ import {
 import { anything } from "../wire/read";
 
 export interface JobsWanted {
-  readonly status: JobStatus;
+  readonly status?: JobStatus;
+  /** Of those that are pending: the next ones first. */
+  readonly order?: "rank";
   readonly type?: string;
   readonly node?: string;
   readonly q?: string;

@@ -1,10 +1,20 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import type { AttemptOutcome } from "../wire/jobs";
+import { numbered } from "./attempts";
 import { payloadOf, takesText, UnusablePayload } from "./payload";
 import { job, summary } from "./samples";
-import { searchOf } from "./search";
+import { bestOf, rangeOf, searchOf } from "./search";
 import { digestOf, Sha256 } from "./sha256";
-import { duration, gapOf, nameOf, progressInWords, share, timeInWords } from "./words";
+import {
+  duration,
+  gapOf,
+  nameOf,
+  progressInWords,
+  share,
+  timeInWords,
+  whyItWaits,
+} from "./words";
 
 describe("SHA-256", () => {
   it.each([0, 1, 55, 56, 63, 64, 65, 119, 1000])("is right for %d bytes", (length) => {
@@ -77,6 +87,16 @@ describe("words", () => {
     ]);
   });
 
+  it("bring up to date how long a job is put off", () => {
+    const why = "Attempt 1 failed; it is tried again in 9 min.";
+    const put = summary("a", { status: "waiting", available_at: 600_000, waits_because: why });
+    expect(whyItWaits(put, 60_000)).toBe(why);
+    expect(whyItWaits(put, 560_000)).toBe("Attempt 1 failed; it is tried again in 40 s.");
+    expect(whyItWaits(put, 700_000)).toBe("Attempt 1 failed; it is tried again in 0 s.");
+    const pending = summary("a", { available_at: 1, waits_because: "pc is paused in 5 min." });
+    expect(whyItWaits(pending, 560_000)).toBe("pc is paused in 5 min.");
+  });
+
   it("tell a gap between what was found and what is proved", () => {
     expect([gapOf(100, 80), gapOf(80, 100), gapOf(0, 0), gapOf(5, null)]).toEqual([
       0.2,
@@ -125,8 +145,97 @@ describe("a search", () => {
     expect(searchOf(job("a", { incumbents: away, attempts }), 4000).at).toEqual([0, 1000, 1000]);
   });
 
-  it("shows magnitudes where figures are far apart", () => {
-    const wide = [{ at: 1500, objective: 9000, bound: 3 }];
+  it("shows magnitudes where objectives are far apart", () => {
+    const wide = [9000, 60].map((objective, step) => ({ at: 1500 + step, objective, bound: 3 }));
     expect(searchOf(job("a", { incumbents: wide, attempts }), 4000).isLog).toBe(true);
+    expect(searchOf(job("a", { incumbents: wide.slice(1), attempts }), 4000).isLog).toBe(false);
+  });
+
+  it("keeps the best of the job while another attempt starts anew, and says when that was", () => {
+    const anew = [...incumbents, { at: 3200, objective: 75, bound: 0 }];
+    const again = [...attempts, ...attempts.map((one) => ({ ...one, started_at: 3000 }))];
+    const progress = { fraction: null, message: "", objective: 75, bound: 10, gap: 0.8 };
+    const twice = job("a", { incumbents: anew, attempts: again, progress });
+    const search = searchOf(twice, 4000);
+    expect(search.objective).toEqual([90, 60, 60, 60]);
+    expect(search.bound).toEqual([40, 50, 50, 50]);
+    expect(search.starts).toEqual([2000]);
+    expect(bestOf(twice)).toEqual({ objective: 60, bound: 50 });
+  });
+
+  it("keeps the greatest where more is better", () => {
+    const more = [
+      { at: 1500, objective: 10, bound: 90 },
+      { at: 2500, objective: 40, bound: 80 },
+      { at: 3200, objective: 30, bound: 95 },
+    ];
+    const search = searchOf(job("a", { incumbents: more, attempts }), 4000);
+    expect(search.objective.at(-1)).toBe(40);
+    expect(search.bound.at(-1)).toBe(80);
+  });
+});
+
+describe("what the axis of a search shows", () => {
+  const whole = { from: 0, to: 4000 };
+
+  it("are the objectives and what was proved near them, not where bounds began", () => {
+    const [low, high] = rangeOf([500, 1500, 3000], [1400, 940, 930], [0, 700, 905], whole);
+    expect(low).toBeGreaterThan(600);
+    expect(low).toBeLessThan(700);
+    expect(high).toBeGreaterThan(1400);
+    expect(high).toBeLessThan(1480);
+  });
+
+  it("reaches for the last bound, but not as far as nothing", () => {
+    expect(rangeOf([500, 3000], [940, 930], [0, 800], whole)[0]).toBeLessThan(800);
+    expect(rangeOf([500, 3000], [940, 930], [0, 0], whole)[0]).toBeGreaterThan(700);
+    expect(rangeOf([], [], [], whole)).toEqual([0, 1]);
+  });
+
+  it("is of the stretch looked at, with what held at its beginning", () => {
+    const [low, high] = rangeOf([500, 1500, 3000], [1400, 940, 930], [0, 900, 905], {
+      from: 2000,
+      to: 2500,
+    });
+    expect(low).toBeGreaterThan(890);
+    expect(high).toBeLessThan(950);
+  });
+});
+
+describe("attempts", () => {
+  const charges = (...told: readonly (readonly [number, AttemptOutcome | null])[]) =>
+    numbered(
+      told.map(([number, outcome]) => ({
+        number,
+        worker_id: "w",
+        node_id: "n",
+        started_at: 1000,
+        ended_at: null,
+        outcome,
+        error: null,
+        log_tail: "",
+      })),
+    ).map(({ place, isCharged, isRetry }) => [place, isCharged, isRetry]);
+
+  it("are numbered as they came, charged or not", () => {
+    expect(charges([1, "yielded"], [1, "failed"], [2, "unstarted"], [2, null])).toEqual([
+      [1, false, false],
+      [2, true, false],
+      [3, false, false],
+      [4, true, false],
+    ]);
+  });
+
+  it("tell which was the first after a retry", () => {
+    expect(charges([1, "failed"], [2, "failed"], [1, "lost"], [2, null])).toEqual([
+      [1, true, false],
+      [2, true, false],
+      [3, true, true],
+      [4, true, false],
+    ]);
+    expect(charges([1, "cancelled"], [1, null])).toEqual([
+      [1, false, false],
+      [2, true, true],
+    ]);
   });
 });

@@ -5,6 +5,7 @@ import {
   isOverfull,
   NO_JOBS,
   sectionOf,
+  withAll,
   withFirstPage,
   withNextPage,
 } from "./lists";
@@ -16,11 +17,34 @@ const idsOf = (section: ReturnType<typeof sectionOf>) => section.jobs.map((one) 
 
 describe("the lists of jobs", () => {
   it("show the newest first, page by page", () => {
-    const first = withFirstPage(NO_JOBS, "pending", page("pending", ["d", "c"], { next: "c" }));
-    expect(sectionOf(first, ["pending"])).toMatchObject({ hasMore: true });
-    const both = withNextPage(first, "pending", page("pending", ["b", "a"], { newest: 900 }));
-    expect(idsOf(sectionOf(both, ["pending"]))).toEqual(["d", "c", "b", "a"]);
-    expect(sectionOf(both, ["pending"]).hasMore).toBe(false);
+    const first = withFirstPage(NO_JOBS, "running", page("running", ["d", "c"], { next: "c" }));
+    expect(sectionOf(first, ["running"])).toMatchObject({ hasMore: true });
+    const both = withNextPage(first, "running", page("running", ["b", "a"], { newest: 900 }));
+    expect(idsOf(sectionOf(both, ["running"]))).toEqual(["d", "c", "b", "a"]);
+    expect(sectionOf(both, ["running"]).hasMore).toBe(false);
+  });
+
+  it("show what is pending in the order it is taken, as far as the pages go", () => {
+    const queue = (...told: readonly (readonly [string, number])[]) => ({
+      jobs: told.map(([id, rank]) => summary(id, { rank, created_at: 1000 - rank })),
+      counts: new Map([["pending", 9]]),
+      next: "more",
+    });
+    const first = withFirstPage(NO_JOBS, "pending", queue(["b", 10], ["c", 20], ["a", 30]));
+    expect(idsOf(sectionOf(first, ["pending"]))).toEqual(["b", "c", "a"]);
+    const urgent = summary("u", { rank: 15, created_at: 5000 });
+    const late = summary("l", { rank: 40, created_at: 5000 });
+    const next = applyFrame(first, jobsFrame({ jobs: [late, urgent] }), any);
+    expect(idsOf(sectionOf(next, ["pending"]))).toEqual(["b", "u", "c", "a"]);
+    const all = withNextPage(next, "pending", { ...queue(["z", 35]), next: null });
+    expect(idsOf(sectionOf(all, ["pending"]))).toEqual(["b", "u", "c", "a", "z", "l"]);
+  });
+
+  it("are all known from one page where they fit in it", () => {
+    const jobs = [summary("p"), summary("f", { status: "failed" })];
+    const lists = withAll(["pending", "running"], { jobs, counts: new Map(), next: null });
+    expect([...lists.jobs.keys()]).toEqual(["p"]);
+    expect(sectionOf(lists, ["pending", "running"]).hasMore).toBe(false);
   });
 
   it("move a job from where it was to where it is", () => {

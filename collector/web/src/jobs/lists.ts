@@ -1,7 +1,8 @@
 /**
- * The jobs that this tab knows: the newest of each status, page by page, and what came live since.
+ * The jobs that this tab knows: the first of each status, page by page, and what came live since.
+ * First are the newest, but of those that are pending the ones that are taken next.
  *
- * A page ends somewhere. Whatever is older than its end is not shown even when it is known from
+ * A page ends somewhere. Whatever comes after its end is not shown even when it is known from
  * the stream: between it and the end may be jobs that nobody told us of.
  */
 
@@ -40,6 +41,14 @@ export function withNextPage(lists: JobLists, status: JobStatus, page: Jobs): Jo
   return withPage(lists, status, page, lists.reaches.get(status)?.asked ?? 0);
 }
 
+/** All there is, in one page, by status. */
+export function withAll(statuses: readonly JobStatus[], page: Jobs): JobLists {
+  return statuses.reduce((lists, status) => {
+    const jobs = page.jobs.filter((job) => job.status === status);
+    return withFirstPage(lists, status, { ...page, jobs });
+  }, NO_JOBS);
+}
+
 function withPage(lists: JobLists, status: JobStatus, page: Jobs, before: number): JobLists {
   const jobs = new Map(lists.jobs);
   for (const job of page.jobs) jobs.set(job.id, job);
@@ -72,7 +81,6 @@ export function applyFrame(
 }
 
 export interface Section {
-  /** The newest first. */
   readonly jobs: readonly JobSummary[];
   /** There are more than these. */
   readonly hasMore: boolean;
@@ -81,12 +89,13 @@ export interface Section {
 export function sectionOf(lists: JobLists, statuses: readonly JobStatus[]): Section {
   const reaches = statuses.flatMap((status) => lists.reaches.get(status) ?? []);
   const open = reaches.filter(({ next }) => next !== null);
+  const inOrder = orderOf(statuses);
   const jobs: JobSummary[] = [];
   for (const job of lists.jobs.values()) {
     if (!statuses.includes(job.status)) continue;
-    if (open.every(({ end }) => end === null || newestFirst(job, end) <= 0)) jobs.push(job);
+    if (open.every(({ end }) => end === null || inOrder(job, end) <= 0)) jobs.push(job);
   }
-  return { jobs: jobs.sort(newestFirst), hasMore: open.length > 0 };
+  return { jobs: jobs.sort(inOrder), hasMore: open.length > 0 };
 }
 
 /** Of these statuses those whose next page is wanted to see further: the ones that end first. */
@@ -98,8 +107,8 @@ export function endingFirst(
     const reach = lists.reaches.get(status);
     return reach?.end && reach.next !== null ? [{ status, end: reach.end }] : [];
   });
-  const newest = open.map(({ end }) => end).sort(newestFirst)[0];
-  return open.filter(({ end }) => end === newest).map(({ status }) => status);
+  const first = open.map(({ end }) => end).sort(orderOf(statuses))[0];
+  return open.filter(({ end }) => end === first).map(({ status }) => status);
 }
 
 /** Whether so many came live that the pages no longer say what there is. */
@@ -116,6 +125,15 @@ export function allOf(counts: JobCounts): number {
   return totalOf(counts, JOB_STATUSES);
 }
 
+function orderOf(statuses: readonly JobStatus[]): (a: JobSummary, b: JobSummary) => number {
+  return statuses.every((status) => status === "pending") ? nextFirst : newestFirst;
+}
+
 function newestFirst(a: JobSummary, b: JobSummary): number {
   return b.created_at - a.created_at || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
+}
+
+/** As the collector gives them to workers. */
+function nextFirst(a: JobSummary, b: JobSummary): number {
+  return (a.rank ?? 0) - (b.rank ?? 0) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

@@ -42,10 +42,10 @@ describe("the filter", () => {
   });
 
   it("leaves the parts of the page that it asks for", () => {
-    expect(sectionsFor([]).map(({ name }) => name)).toHaveLength(4);
+    expect(sectionsFor([]).map(({ name }) => name)).toHaveLength(5);
     expect(sectionsFor(["waiting", "failed"])).toMatchObject([
       { name: "Failed, for review", statuses: ["failed"] },
-      { name: "Queue", statuses: ["waiting"] },
+      { name: "Waiting", statuses: ["waiting"] },
     ]);
   });
 });

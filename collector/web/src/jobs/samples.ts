@@ -23,6 +23,7 @@ export function summary(id: string, changes: Partial<JobSummary> = {}): JobSumma
     progress: null,
     error: null,
     waits_because: null,
+    rank: null,
     ...changes,
   };
 }

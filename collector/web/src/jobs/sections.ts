@@ -5,6 +5,10 @@ import type { JobStatus } from "../wire/jobs";
 export interface SectionKind {
   readonly name: string;
   readonly statuses: readonly JobStatus[];
+  /** What stands first, where it is not the newest. */
+  readonly order?: string;
+  /** There is little to say of each: no progress, no fault, no reason to wait. */
+  readonly isBrief?: boolean;
   /** Shown at first, where it is one part among others. */
   readonly first: number;
 }
@@ -12,8 +16,9 @@ export interface SectionKind {
 export const SECTIONS: readonly SectionKind[] = [
   { name: "Running", statuses: ["running"], first: 50 },
   { name: "Failed, for review", statuses: ["failed"], first: 8 },
-  { name: "Queue", statuses: ["pending", "waiting"], first: 12 },
-  { name: "History", statuses: ["succeeded", "cancelled"], first: 50 },
+  { name: "Queue", statuses: ["pending"], order: "the next one first", first: 12 },
+  { name: "Waiting", statuses: ["waiting"], first: 5 },
+  { name: "History", statuses: ["succeeded", "cancelled"], isBrief: true, first: 50 },
 ];
 
 /** The parts that have one of these statuses, and no others in them. */

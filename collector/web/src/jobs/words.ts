@@ -1,6 +1,6 @@
 /** Jobs in words. */
 
-import { moment, span } from "../format/time";
+import { longSpan, moment, span } from "../format/time";
 import { plainNumber } from "../format/units";
 import type { AttemptOutcome, JobStatus, JobSummary, Progress } from "../wire/jobs";
 
@@ -32,6 +32,10 @@ export function nameOf(job: Pick<JobSummary, "name" | "type" | "id">): string {
   return job.name ?? `${job.type} ${shortId(job.id)}`;
 }
 
+export function signed(priority: number): string {
+  return String(priority).replace("-", "−");
+}
+
 /** Ids begin with the time, so that their ends tell them apart. */
 export function shortId(id: string): string {
   return id.slice(-8);
@@ -49,6 +53,13 @@ export function timeInWords(job: JobSummary, now: number): readonly [string, str
   }
   const took = claimed_at === null || claimed_at > finished_at ? "" : `took ${duration(finished_at - claimed_at)}`;
   return [moment(finished_at, now), took];
+}
+
+/** The collector tells how long a job is put off at the moment it is asked; time goes on. */
+export function whyItWaits(job: JobSummary, now: number): string | null {
+  const { status, available_at, waits_because: why } = job;
+  if (status !== "waiting" || available_at === null) return why;
+  return why?.replace(/ in \d+ (s|min|h)\.$/, ` in ${longSpan(available_at - now)}.`) ?? null;
 }
 
 /** How long something took that may have taken no time: 320 ms, 4.2 s, 3 min. */

@@ -8,7 +8,7 @@
 import type { ComponentChildren } from "preact";
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isMove, moved } from "../fleet/grid";
-import { windowOf, type Window } from "../fleet/window";
+import { heightOf, movedAlong, windowOf, type Window } from "../fleet/window";
 import { useKeys } from "../keys";
 
 interface WindowedProps {
@@ -20,15 +20,17 @@ interface WindowedProps {
   readonly class: string;
   readonly role: "list" | "table";
   readonly label: string;
+  /** Told whenever something was drawn, before it is seen: it scrolls to what is to stay in sight. */
+  readonly onDrawn?: () => void;
   /** A row above the items that stays. */
   readonly header?: ComponentChildren;
   readonly children: (id: string, index: number, tabIndex: 0 | -1) => ComponentChildren;
 }
 
-const NOTHING: Window = { first: 0, end: 0, top: 0, height: 0 };
+const NOTHING: Window = { first: 0, end: 0, top: 0 };
 
 export function Windowed(props: WindowedProps) {
-  const { ids, columnsIn, rowHeight, children } = props;
+  const { ids, columnsIn, rowHeight, onDrawn, children } = props;
   const box = useRef<HTMLDivElement>(null);
   const [columns, setColumns] = useState(0);
   const [sight, setSight] = useState(NOTHING);
@@ -44,6 +46,18 @@ export function Windowed(props: WindowedProps) {
     setColumns(fitting);
     setSight((before) => (sameWindow(before, next) ? before : next));
   }, [ids.length, columnsIn, rowHeight]);
+
+  const before = useRef(ids);
+  const known = before.current;
+  before.current = ids;
+  const isFollowed = onDrawn !== undefined && known !== ids;
+  const seen = isFollowed ? movedAlong(sight, known, ids, current, rowHeight) : sight;
+
+  useLayoutEffect(() => {
+    // It may scroll, and then other items are in sight.
+    onDrawn?.();
+    if (seen !== sight) look();
+  });
 
   useLayoutEffect(() => {
     look();
@@ -88,7 +102,7 @@ export function Windowed(props: WindowedProps) {
   );
   useKeys(onKey);
 
-  const drawn = ids.slice(sight.first, sight.end);
+  const drawn = ids.slice(seen.first, seen.end);
   // The one that Tab reaches must be in the document.
   const reachable = drawn.includes(current) ? current : drawn[0];
   return (
@@ -107,17 +121,17 @@ export function Windowed(props: WindowedProps) {
         ref={box}
         class="windowed"
         role={props.role === "table" ? "rowgroup" : "presentation"}
-        style={{ height: `${sight.height}px` }}
+        style={{ height: `${columns ? heightOf(ids.length, { columns, rowHeight }) : 0}px` }}
       >
         <div
           class="windowed-drawn"
           role="presentation"
           style={{
-            transform: `translateY(${sight.top}px)`,
+            transform: `translateY(${seen.top}px)`,
             gridTemplateColumns: `repeat(${columns || 1}, minmax(0, 1fr))`,
           }}
         >
-          {drawn.map((id, place) => children(id, sight.first + place, id === reachable ? 0 : -1))}
+          {drawn.map((id, place) => children(id, seen.first + place, id === reachable ? 0 : -1))}
         </div>
       </div>
     </div>
@@ -125,7 +139,7 @@ export function Windowed(props: WindowedProps) {
 }
 
 function sameWindow(a: Window, b: Window): boolean {
-  return a.first === b.first && a.end === b.end && a.top === b.top && a.height === b.height;
+  return a.first === b.first && a.end === b.end && a.top === b.top;
 }
 
 function linkOf(box: Element | null, id: string): HTMLElement | null {

@@ -1,5 +1,6 @@
 /** What surrounds every view: the header, and a banner while the connection is lost. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { clockTime, span } from "../format/time";
 import { ACCESS, FLEET, HOME, JOBS, type Route } from "../route";
@@ -32,7 +33,9 @@ export function Header({ where, onAdd, onHelp }: HeaderProps) {
         )}
         {localNodeId.value !== null && !seesJobsAlone.value && (
           <NavLink href={HOME} current={where.page === "home"}>
-            This machine
+            <span>
+              <span class="nav-more">This </span>machine
+            </span>
           </NavLink>
         )}
         <NavLink href={JOBS} current={where.page === "jobs" || where.page === "job"}>
@@ -47,7 +50,12 @@ export function Header({ where, onAdd, onHelp }: HeaderProps) {
       <span class="header-space" />
       <Pulse />
       {isAdmin.value && where.page !== "jobs" && where.page !== "job" && (
-        <button type="button" class="button button-primary add" onClick={onAdd}>
+        <button
+          type="button"
+          class="button button-primary add"
+          title="Add a machine"
+          onClick={onAdd}
+        >
           <Icon name="plus" />
           <span>Add a machine</span>
         </button>
@@ -89,7 +97,7 @@ export function Header({ where, onAdd, onHelp }: HeaderProps) {
 interface NavLinkProps {
   readonly href: string;
   readonly current: boolean;
-  readonly children: string;
+  readonly children: ComponentChildren;
 }
 
 function NavLink({ href, current, children }: NavLinkProps) {

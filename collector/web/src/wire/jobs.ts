@@ -95,6 +95,8 @@ export interface JobSummary {
   readonly error: JobError | null;
   /** Why it is not running yet, in a sentence. */
   readonly waits_because: string | null;
+  /** Of one that is pending: the least is the next. */
+  readonly rank: number | null;
 }
 
 const optionalText = defaulting<string | null>(nullable(text), null);
@@ -120,13 +122,14 @@ const SUMMARY = {
   progress: defaulting<Progress | null>(nullable(readProgress), null),
   error: defaulting<JobError | null>(nullable(readError), null),
   waits_because: optionalText,
+  rank: optionalNumber,
 } as const;
 
 const readSummary = record<JobSummary>(SUMMARY);
 
 export type JobCounts = ReadonlyMap<string, number>;
 
-/** A page of jobs, the newest first. */
+/** A page of jobs, the newest first, or the next one. */
 export interface Jobs {
   readonly jobs: readonly JobSummary[];
   readonly counts: JobCounts;

@@ -8,10 +8,11 @@ import { session as me } from "../../session";
 import { Failure, useAction } from "../../ui/action";
 import { CopyBlock } from "../../ui/copy";
 import { useLoaded } from "../../ui/load";
+import { Choice } from "../../ui/toolbar";
 import type { HumanRole, LoginLink, Session } from "../../wire/messages";
-import { useFirstOnes } from "./first-ones";
 import { Invites } from "./invites";
 import { Revoke } from "./revoke";
+import { RightsTable } from "./rights-table";
 import { TokenList } from "./token-list";
 
 export function AccessView() {
@@ -43,22 +44,12 @@ interface RoleChoiceProps {
 
 function RoleChoice({ role, among, onChange }: RoleChoiceProps) {
   return (
-    <label class="select">
-      <span class="unseen">Role</span>
-      <select
-        value={role}
-        onChange={(event) => {
-          const chosen = among.find((one) => one === event.currentTarget.value);
-          if (chosen) onChange(chosen);
-        }}
-      >
-        {among.map((one) => (
-          <option key={one} value={one}>
-            {ROLE_WORDS[one]}
-          </option>
-        ))}
-      </select>
-    </label>
+    <Choice
+      label="Role"
+      value={role}
+      options={among.map((one) => [one, ROLE_WORDS[one]])}
+      onChange={onChange}
+    />
   );
 }
 
@@ -185,29 +176,10 @@ function SessionTable({ found, onChange }: SessionTableProps) {
   const ordered = [...found].sort(
     (a, b) => Number(b.current) - Number(a.current) || b.created_at - a.created_at,
   );
-  const [shown, more] = useFirstOnes(ordered);
   return (
-    <div class="list-box">
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">Browser</th>
-            <th scope="col">Role</th>
-            <th scope="col">Since</th>
-            <th scope="col">Until</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((one) => (
-            <SessionRow key={one.id} session={one} onChange={onChange} />
-          ))}
-        </tbody>
-      </table>
-      {more}
-    </div>
+    <RightsTable found={ordered} columns={["Browser", "Role", "Since", "Until"]}>
+      {(one) => <SessionRow key={one.id} session={one} onChange={onChange} />}
+    </RightsTable>
   );
 }
 

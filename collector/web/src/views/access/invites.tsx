@@ -9,8 +9,8 @@ import { Failure } from "../../ui/action";
 import { useLoaded } from "../../ui/load";
 import { AddMachine } from "../add-machine/add-machine";
 import type { Invite, InviteStatus } from "../../wire/messages";
-import { useFirstOnes } from "./first-ones";
 import { Revoke } from "./revoke";
+import { RightsTable } from "./rights-table";
 
 const STATUS_WORDS: Readonly<Record<InviteStatus, string>> = {
   open: "open",
@@ -62,31 +62,11 @@ interface InviteTableProps {
 }
 
 function InviteTable({ found, onChange }: InviteTableProps) {
-  const [shown, more] = useFirstOnes(found);
   if (found.length === 0) return <p class="hint">There is no invite.</p>;
   return (
-    <div class="list-box">
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">For</th>
-            <th scope="col">Status</th>
-            <th scope="col">Used</th>
-            <th scope="col">Good until</th>
-            <th scope="col">Joined</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((invite) => (
-            <InviteRow key={invite.id} invite={invite} onChange={onChange} />
-          ))}
-        </tbody>
-      </table>
-      {more}
-    </div>
+    <RightsTable found={found} columns={["For", "Status", "Used", "Good until", "Joined"]}>
+      {(invite) => <InviteRow key={invite.id} invite={invite} onChange={onChange} />}
+    </RightsTable>
   );
 }
 

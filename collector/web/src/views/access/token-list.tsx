@@ -7,8 +7,8 @@ import { nodeAddress } from "../../route";
 import { Failure } from "../../ui/action";
 import type { Loaded } from "../../ui/load";
 import type { Token } from "../../wire/messages";
-import { useFirstOnes } from "./first-ones";
 import { Revoke } from "./revoke";
+import { RightsTable } from "./rights-table";
 
 interface TokenListProps {
   readonly loaded: Loaded<readonly Token[]>;
@@ -23,50 +23,34 @@ export function TokenList({ loaded, only = () => true, empty, onChange }: TokenL
     loaded.state === "ready"
       ? loaded.value.filter(only).sort((a, b) => b.created_at - a.created_at)
       : [];
-  const [shown, more] = useFirstOnes(found);
   if (loaded.state === "loading") return <p class="loading">Loading…</p>;
   if (loaded.state === "failed") return <Failure reason={loaded.reason} />;
   if (found.length === 0) return <p class="hint">{empty}</p>;
   return (
-    <div class="list-box">
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">For</th>
-            <th scope="col">Role</th>
-            <th scope="col">Minted</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((token) => (
-            <tr key={token.id}>
-              <td>
-                {token.node_id === null ? (
-                  <bdi>{token.name ?? "–"}</bdi>
-                ) : (
-                  <a href={nodeAddress(token.node_id)}>{token.node_id}</a>
-                )}
-              </td>
-              <td>{token.role}</td>
-              <td data-said="minted" title={exactMoment(token.created_at)}>
-                {moment(token.created_at, now.value)}
-              </td>
-              <td class="list-action">
-                <Revoke
-                  word="Revoke"
-                  what={`the token of ${token.node_id ?? token.name ?? token.id}`}
-                  revoke={() => revokeToken(token.id)}
-                  onDone={onChange}
-                />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {more}
-    </div>
+    <RightsTable found={found} columns={["For", "Role", "Minted"]}>
+      {(token) => (
+        <tr key={token.id}>
+          <td>
+            {token.node_id === null ? (
+              <bdi>{token.name ?? "–"}</bdi>
+            ) : (
+              <a href={nodeAddress(token.node_id)}>{token.node_id}</a>
+            )}
+          </td>
+          <td>{token.role}</td>
+          <td data-said="minted" title={exactMoment(token.created_at)}>
+            {moment(token.created_at, now.value)}
+          </td>
+          <td class="list-action">
+            <Revoke
+              word="Revoke"
+              what={`the token of ${token.node_id ?? token.name ?? token.id}`}
+              revoke={() => revokeToken(token.id)}
+              onDone={onChange}
+            />
+          </td>
+        </tr>
+      )}
+    </RightsTable>
   );
 }

@@ -11,8 +11,8 @@ import {
 } from "../../fleet/query";
 import { CONDITIONS, type Condition } from "../../fleet/state";
 import { CONDITION_NAMES } from "../../format/presence";
-import { count } from "../../format/units";
 import { Icon, StatusGlyph } from "../../ui/icons";
+import { Choice, ClearChip, Search, StatusChip, toggled } from "../../ui/toolbar";
 import { nextDirection } from "./row";
 
 interface ToolbarProps {
@@ -38,35 +38,23 @@ const NOTHING_CHOSEN = { statuses: [], tags: [], search: "" } as const;
 export function Toolbar({ query, onChange, counts, tags, searchField }: ToolbarProps) {
   return (
     <div class="toolbar" role="search" data-sticky>
-      <label class="search">
-        <Icon name="search" />
-        <span class="unseen">Search machines</span>
-        <input
-          ref={searchField}
-          type="search"
-          placeholder="Search name, system, tag"
-          autocomplete="off"
-          spellcheck={false}
-          value={query.search}
-          onInput={(event) => {
-            onChange({ search: event.currentTarget.value });
-          }}
-          onKeyDown={(event) => {
-            if (event.key !== "Escape") return;
-            event.preventDefault();
-            if (query.search) onChange({ search: "" });
-            else event.currentTarget.blur();
-          }}
-        />
-        <kbd aria-hidden="true">/</kbd>
-      </label>
+      <Search
+        label="Search machines"
+        placeholder="Search name, system, tag"
+        value={query.search}
+        field={searchField}
+        onChange={(search) => {
+          onChange({ search });
+        }}
+      />
 
       <div class="chips" role="group" aria-label="Show only">
         {CONDITIONS.filter((condition) => isOffered(condition, query, counts)).map((condition) => (
           <StatusChip
             key={condition}
-            condition={condition}
-            machines={counts[condition]}
+            glyph={<StatusGlyph condition={condition} />}
+            name={CONDITION_NAMES[condition]}
+            found={counts[condition]}
             pressed={query.statuses.includes(condition)}
             onToggle={() => {
               onChange({ statuses: toggled(query.statuses, condition) });
@@ -89,15 +77,11 @@ export function Toolbar({ query, onChange, counts, tags, searchField }: ToolbarP
           </button>
         ))}
         {isFiltered(query) && (
-          <button
-            type="button"
-            class="chip chip-clear"
-            onClick={() => {
+          <ClearChip
+            onClear={() => {
               onChange(NOTHING_CHOSEN);
             }}
-          >
-            Clear
-          </button>
+          />
         )}
       </div>
 
@@ -119,50 +103,23 @@ function isOffered(
   return condition !== "off" || counts.off > 0 || query.statuses.includes("off");
 }
 
-interface StatusChipProps {
-  readonly condition: Condition;
-  readonly machines: number;
-  readonly pressed: boolean;
-  readonly onToggle: () => void;
-}
-
-function StatusChip({ condition, machines, pressed, onToggle }: StatusChipProps) {
-  return (
-    <button
-      type="button"
-      class={machines === 0 ? "chip chip-none" : "chip"}
-      aria-pressed={pressed}
-      onClick={onToggle}
-    >
-      <StatusGlyph condition={condition} />
-      <span>{CONDITION_NAMES[condition]}</span>
-      <span class="chip-count">{count(machines)}</span>
-    </button>
-  );
-}
-
 type PartProps = Pick<ToolbarProps, "query" | "onChange">;
 
 function TagSelect({ query, onChange, tags }: PartProps & Pick<ToolbarProps, "tags">) {
   return (
-    <label class="select">
-      <span class="unseen">Filter by tag</span>
-      <select
-        value=""
-        onChange={(event) => {
-          const tag = event.currentTarget.value;
-          event.currentTarget.value = "";
-          if (tag) onChange({ tags: [...query.tags.filter((known) => known !== tag), tag] });
-        }}
-      >
-        <option value="">Tag</option>
-        {tags
+    <Choice
+      label="Filter by tag"
+      value=""
+      options={[
+        ["", "Tag"],
+        ...tags
           .filter(([tag]) => !query.tags.includes(tag))
-          .map(([tag, machines]) => (
-            <option key={tag} value={tag}>{`${tag} (${machines})`}</option>
-          ))}
-      </select>
-    </label>
+          .map(([tag, machines]) => [tag, `${tag} (${machines})`] as const),
+      ]}
+      onChange={(tag) => {
+        if (tag) onChange({ tags: [...query.tags.filter((known) => known !== tag), tag] });
+      }}
+    />
   );
 }
 
@@ -170,22 +127,14 @@ function SortSelect({ query, onChange }: PartProps) {
   const up = query.direction === "asc";
   return (
     <div class="sorting">
-      <label class="select">
-        <span class="unseen">Sort</span>
-        <select
-          value={query.sort}
-          onChange={(event) => {
-            const sort = SORT_KEYS.find((key) => key === event.currentTarget.value);
-            if (sort) onChange({ sort, direction: naturalDirection(sort) });
-          }}
-        >
-          {SORT_KEYS.map((key) => (
-            <option key={key} value={key}>
-              {SORT_NAMES[key]}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice
+        label="Sort"
+        value={query.sort}
+        options={SORT_KEYS.map((key) => [key, SORT_NAMES[key]])}
+        onChange={(sort) => {
+          onChange({ sort, direction: naturalDirection(sort) });
+        }}
+      />
       <button
         type="button"
         class="button-icon"
@@ -221,8 +170,4 @@ function ViewSwitch({ query, onChange }: PartProps) {
       ))}
     </div>
   );
-}
-
-function toggled<T>(chosen: readonly T[], one: T): readonly T[] {
-  return chosen.includes(one) ? chosen.filter((other) => other !== one) : [...chosen, one];
 }

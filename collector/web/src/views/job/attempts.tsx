@@ -2,51 +2,60 @@
 
 import { now } from "../../clock";
 import { exactMoment, moment } from "../../format/time";
+import { numbered, type NumberedAttempt } from "../../jobs/attempts";
 import { duration, OUTCOME_NAMES } from "../../jobs/words";
 import { nodeAddress } from "../../route";
 import { seesJobsAlone } from "../../session";
 import { fleet } from "../../stream/client";
 import { Untrusted } from "../../ui/untrusted";
-import type { Attempt, AttemptOutcome, Job } from "../../wire/jobs";
+import type { AttemptOutcome, Job } from "../../wire/jobs";
 import { useFirstOnes } from "../access/first-ones";
 
+/** MOST_ATTEMPTS_KEPT of the collector. */
+const MOST_KEPT = 100;
 const BAD: readonly (AttemptOutcome | null)[] = ["failed", "crashed", "timed_out", "lost"];
 
 export function Attempts({ job }: { readonly job: Job }) {
-  const [shown, more] = useFirstOnes([...job.attempts].reverse());
+  const [shown, more] = useFirstOnes([...numbered(job.attempts)].reverse());
   if (job.attempts.length === 0) return null;
   return (
     <section class="section" aria-label="Attempts">
       <h2>Attempts</h2>
       <div class="panel attempts">
-        {shown.map((attempt, place) => (
+        {shown.map((one, index) => (
           <AttemptEntry
-            key={`${attempt.worker_id} ${attempt.started_at} ${job.attempts.length - place}`}
-            attempt={attempt}
-            isOpen={place === 0 && BAD.includes(attempt.outcome)}
+            key={`${one.attempt.worker_id} ${one.attempt.started_at} ${one.place}`}
+            known={one}
+            isOpen={index === 0 && BAD.includes(one.attempt.outcome)}
           />
         ))}
         {more}
+        {job.attempts.length >= MOST_KEPT && (
+          <p class="hint list-more">Older attempts than these {MOST_KEPT} are not kept.</p>
+        )}
       </div>
     </section>
   );
 }
 
 interface EntryProps {
-  readonly attempt: Attempt;
+  readonly known: NumberedAttempt;
   readonly isOpen: boolean;
 }
 
-function AttemptEntry({ attempt, isOpen }: EntryProps) {
-  const { number, node_id, worker_id, started_at, ended_at, outcome, error, log_tail } = attempt;
+function AttemptEntry({ known, isOpen }: EntryProps) {
+  const { attempt, place, isCharged, isRetry } = known;
+  const { node_id, worker_id, started_at, ended_at, outcome, error, log_tail } = attempt;
   const name = fleet.peek()?.get(node_id)?.name ?? node_id;
   return (
-    <article class="attempt" aria-label={`Attempt ${number}`}>
+    <article class="attempt" aria-label={`Attempt ${place}`}>
       <p class="attempt-head">
-        <strong>Attempt {number}</strong>
+        <strong>Attempt {place}</strong>
         <span class={BAD.includes(outcome) ? "attempt-outcome is-bad" : "attempt-outcome"}>
           {outcome === null ? "at work" : OUTCOME_NAMES[outcome]}
         </span>
+        {!isCharged && <span class="hint">not charged</span>}
+        {isRetry && <span class="hint">the first after a retry</span>}
         <span class="hint" title={exactMoment(started_at)}>
           {moment(started_at, now.value)}, {ended_at === null ? "for " : "took "}
           {duration((ended_at ?? now.value) - started_at)}
@@ -70,7 +79,7 @@ function AttemptEntry({ attempt, isOpen }: EntryProps) {
       {log_tail.trim() !== "" && (
         <details open={isOpen}>
           <summary>The end of its log</summary>
-          <pre class="log" tabIndex={0} aria-label={`The end of the log of attempt ${number}`}>
+          <pre class="log" tabIndex={0} aria-label={`The end of the log of attempt ${place}`}>
             <code>{log_tail}</code>
           </pre>
         </details>

@@ -2,6 +2,7 @@
 
 import { now } from "../../clock";
 import { exactMoment, longSpan } from "../../format/time";
+import { signed } from "../../jobs/words";
 import { Untrusted } from "../../ui/untrusted";
 import type { Job } from "../../wire/jobs";
 
@@ -11,13 +12,13 @@ export function JobFacts({ job }: { readonly job: Job }) {
     ["Id", job.id],
     ["Type", job.type],
     ["Uses mostly", job.resource_class],
-    ["Priority", job.priority === 0 ? "" : String(job.priority)],
+    ["Priority", job.priority === 0 ? "" : signed(job.priority)],
     ["Needs", needs],
     ["Submitted", exactMoment(job.created_at)],
     ["Submitted with", job.submitted_by],
     ["Started", job.claimed_at === null ? "" : exactMoment(job.claimed_at)],
     ["Ended", job.finished_at === null ? "" : exactMoment(job.finished_at)],
-    ["Attempts", `${job.attempt_count} of ${job.max_attempts}`],
+    ["Attempts charged", `${job.attempt_count} of ${job.max_attempts}`],
     ["Not before", laterThan(job.available_at, job.created_at)],
     ["Of no use after", job.deadline === null ? "" : exactMoment(job.deadline)],
     ["At most", seconds(job.wall_limit_s)],

@@ -3,7 +3,8 @@
 import { useCallback, useMemo } from "preact/hooks";
 import { now } from "../../clock";
 import { exactMoment } from "../../format/time";
-import { nameOf, share, timeInWords } from "../../jobs/words";
+import { bestOf } from "../../jobs/search";
+import { gapOf, nameOf, share, timeInWords, whyItWaits } from "../../jobs/words";
 import { useKeys } from "../../keys";
 import { goToJobs } from "../../location";
 import { JOBS, nodeAddress } from "../../route";
@@ -11,7 +12,7 @@ import { seesJobsAlone } from "../../session";
 import { fleet } from "../../stream/client";
 import "../../styles/job.css";
 import "../../styles/jobs.css";
-import { plainNumber } from "../../format/units";
+import { plainNumber, plural } from "../../format/units";
 import { Icon } from "../../ui/icons";
 import { useTitle } from "../../ui/title";
 import { Untrusted } from "../../ui/untrusted";
@@ -128,12 +129,12 @@ function JobHead({ job, onDone }: HeadProps) {
 
 /** What is to be said first: how far it is, why it waits, what went wrong. */
 function State({ job }: { readonly job: Job }) {
-  const { status, waits_because: why, error } = job;
+  const { status, error } = job;
   if (status === "running") return <Working job={job} />;
-  if (why !== null) {
+  if (job.waits_because !== null) {
     return (
       <p class="notice">
-        <Untrusted text={why} />
+        <Untrusted text={whyItWaits(job, now.value) ?? ""} />
       </p>
     );
   }
@@ -148,7 +149,7 @@ function State({ job }: { readonly job: Job }) {
         <p class="hint">
           <code>{error.code}</code>
           {error.retryable
-            ? ` after ${job.attempt_count} of ${job.max_attempts} attempts`
+            ? ` after ${job.attempt_count} of ${plural(job.max_attempts, "attempt")}`
             : ": it would fail again in the same way"}
         </p>
       </div>
@@ -164,10 +165,14 @@ function Working({ job }: { readonly job: Job }) {
     () => (node_id === null ? "" : (fleet.peek()?.get(node_id)?.name ?? node_id)),
     [node_id],
   );
+  // An attempt that starts anew may be behind what the job has reached.
+  const { objective, bound } = bestOf(job);
+  const proved = objective === null ? null : gapOf(objective, bound);
+  const gap = proved ?? progress?.gap ?? null;
   const figures = [
-    ["Objective", number(progress?.objective)],
-    ["Bound", number(progress?.bound)],
-    ["Gap", typeof progress?.gap === "number" ? share(progress.gap) : ""],
+    ["Objective", number(objective)],
+    ["Bound", number(bound)],
+    ["Gap", gap === null ? "" : share(gap)],
   ].filter(([, figure]) => figure);
   return (
     <section class="panel job-working" aria-label="Progress">
@@ -203,8 +208,8 @@ function Working({ job }: { readonly job: Job }) {
   );
 }
 
-function number(value: number | null | undefined): string {
-  return typeof value === "number" ? plainNumber(value) : "";
+function number(value: number | null): string {
+  return value === null ? "" : plainNumber(value);
 }
 
 function NoSuchJob({ id }: { readonly id: string }) {

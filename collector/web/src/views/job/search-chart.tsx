@@ -5,12 +5,13 @@ import uPlot from "uplot";
 import { ShownContext, type Shown } from "../../charts/context";
 import { cursor } from "../../charts/cursor";
 import { ChartFigure } from "../../charts/figure";
-import { withAlpha } from "../../charts/palette";
-import { AXIS_PX, usePlot, type PlotKind } from "../../charts/plot";
+import { FONT, withAlpha, type Palette } from "../../charts/palette";
+import { AXIS_PX, MARGIN_RIGHT_PX, usePlot, type PlotKind } from "../../charts/plot";
 import { now } from "../../clock";
 import { longSpan } from "../../format/time";
 import { plainNumber } from "../../format/units";
-import { searchOf, type Search } from "../../jobs/search";
+import type { Extent } from "../../history/range";
+import { rangeOf, searchOf, type Search } from "../../jobs/search";
 import { duration, gapOf, nameOf, share, shortId } from "../../jobs/words";
 import type { Column } from "../../wire/history";
 import type { Job } from "../../wire/jobs";
@@ -18,10 +19,9 @@ import type { Job } from "../../wire/jobs";
 const HEIGHT = 220;
 const MINUTE = 60_000;
 
-
 export default function SearchChart({ job }: { readonly job: Job }) {
   const until = job.finished_at ?? now.value;
-  const [zoom, setZoom] = useState<{ readonly from: number; readonly to: number } | null>(null);
+  const [zoom, setZoom] = useState<Extent | null>(null);
   const search = useMemo(() => searchOf(job, until), [job, until]);
   const shown = useMemo(
     (): Shown => ({
@@ -30,6 +30,7 @@ export default function SearchChart({ job }: { readonly job: Job }) {
       timeline: NO_TIMELINE,
       extent: zoom ?? { from: 0, to: search.length },
       marks: { silences: [], reboots: [] },
+      inWords: ({ from, to }) => `${sinceStart(from)} – ${sinceStart(to)}`,
       onZoom: (from, to) => {
         setZoom({ from, to });
       },
@@ -41,7 +42,7 @@ export default function SearchChart({ job }: { readonly job: Job }) {
   );
   return (
     <ShownContext.Provider value={shown}>
-      <Chart search={search} />
+      <Chart search={search} extent={shown.extent} />
     </ShownContext.Provider>
   );
 }
@@ -55,12 +56,23 @@ const NO_TIMELINE: Shown["timeline"] = {
   gapMs: 0,
 };
 
-function Chart({ search }: { readonly search: Search }) {
+interface ChartProps {
+  readonly search: Search;
+  readonly extent: Extent;
+}
+
+interface Drawn extends ChartProps {
+  readonly widthPx: number;
+}
+
+function Chart({ search, extent }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
+  const drawn = useRef<Drawn>({ search, extent, widthPx: 0 });
+  drawn.current = { search, extent, widthPx: box.current?.clientWidth ?? 0 };
   const chart = usePlot(
     box,
-    kindOf(search),
-    () => [search.at, drawn(search.objective, search), drawn(search.bound, search)],
+    kindOf(drawn),
+    () => columnsOf(search),
     search.isLog ? "search, logarithmic" : "search",
   );
   const at = cursor.value;
@@ -68,13 +80,14 @@ function Chart({ search }: { readonly search: Search }) {
   const objective = search.objective[place] ?? null;
   const bound = search.bound[place] ?? null;
   const gap = objective === null ? null : gapOf(objective, bound);
+  const attempts = search.starts.length + 1;
   return (
     <ChartFigure
       id="search"
       title="Search"
       subject={search.isLog ? "logarithmic" : undefined}
       class="search-chart"
-      summary={`${search.found} found; objective ${words(search.objective.at(-1))}, bound ${words(search.bound.at(-1))}`}
+      summary={summaryOf(search)}
       canvas={() => chart.current?.ctx.canvas ?? null}
       legend={
         <ul class="legend">
@@ -85,12 +98,25 @@ function Chart({ search }: { readonly search: Search }) {
               <span class="legend-label">gap</span> <strong>{share(gap)}</strong>
             </li>
           )}
+          {attempts > 1 && (
+            <li>
+              <span class="legend-key legend-attempt" aria-hidden="true" />
+              <span class="legend-label">attempt</span>{" "}
+              <strong>{at === null ? attempts : attemptAt(search, at)}</strong>
+            </li>
+          )}
         </ul>
       }
     >
       <div ref={box} class="chart-box" />
     </ChartFigure>
   );
+}
+
+function summaryOf({ found, objective, bound, starts }: Search): string {
+  const best = `objective ${words(objective.at(-1))}, bound ${words(bound.at(-1))}`;
+  const told = starts.length === 0 ? "" : ` in ${starts.length + 1} attempts`;
+  return `${found} found${told}; ${best}`;
 }
 
 interface EntryProps {
@@ -108,19 +134,25 @@ function LegendEntry({ colour, label, figure }: EntryProps) {
   );
 }
 
-function kindOf(search: Search): PlotKind {
+/** @param drawn what is shown by now: the chart asks again and again */
+function kindOf(drawn: { readonly current: Drawn }): PlotKind {
   const stepped = uPlot.paths.stepped?.({ align: 1 });
+  const { isLog } = drawn.current.search;
   return {
     height: HEIGHT,
-    x: { ticks: (ticks) => ticks.map(sinceStart), moment: sinceStart },
+    x: {
+      ticks: (ticks) => ticks.map((tick) => (isAtEdge(tick, drawn.current) ? "" : sinceStart(tick))),
+      moment: sinceStart,
+    },
     y: {
-      range: (_chart, low, high) => {
-        const room = Math.max((high - low) * 0.08, Math.abs(high) * 1e-6, 1e-9);
-        return [low - room, high + room];
+      range: () => {
+        const [at, objective, bound] = columnsOf(drawn.current.search);
+        const [low, high] = rangeOf(at, objective, bound, drawn.current.extent);
+        return [low, high];
       },
     },
     yAxis: {
-      values: (_chart, ticks) => ticks.map((tick) => plainNumber(search.isLog ? 10 ** tick : tick)),
+      values: (_chart, ticks) => ticks.map((tick) => plainNumber(isLog ? 10 ** tick : tick)),
       size: AXIS_PX,
     },
     series: (palette) => [
@@ -128,15 +160,60 @@ function kindOf(search: Search): PlotKind {
       line(palette("--series-2"), 1.5, stepped),
     ],
     bands: (palette) => [{ series: [1, 2], fill: withAlpha(palette("--series-1"), 0.12) }],
+    drawBelow: (chart, _shown, palette) => {
+      drawStarts(chart, drawn.current.search, palette);
+    },
   };
+}
+
+/** So near to the right edge that its words would be cut off. */
+function isAtEdge(tick: number, { extent, widthPx }: Drawn): boolean {
+  const { from, to } = extent;
+  return ((to - tick) / (to - from)) * widthPx < HALF_LABEL_PX - MARGIN_RIGHT_PX;
+}
+
+const HALF_LABEL_PX = 24;
+const NUMBER_PX = 18;
+
+/** A dashed line where a further attempt was begun, with its number where there is room. */
+function drawStarts(chart: uPlot, { starts }: Search, palette: Palette): void {
+  const { ctx, bbox } = chart;
+  const ratio = devicePixelRatio;
+  let free = bbox.left;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = palette("--muted");
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  ctx.font = `${11 * ratio}px ${FONT}`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "top";
+  for (const [place, start] of starts.entries()) {
+    const x = Math.round(chart.valToPos(start, "x", true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    if (x < free) continue;
+    ctx.fillText(String(place + 2), x + 4 * ratio, bbox.top);
+    free = x + NUMBER_PX * ratio;
+  }
+  ctx.restore();
 }
 
 function sinceStart(ms: number): string {
   return ms === 0 ? "0" : ms < MINUTE ? duration(ms) : longSpan(ms);
 }
 
-function drawn(column: Column, { isLog }: Search): Column {
-  return isLog ? column.map((value) => (value === null ? null : Math.log10(value))) : column;
+type Columns = readonly [at: readonly number[], objective: Column, bound: Column];
+
+function columnsOf({ at, objective, bound, isLog }: Search): Columns {
+  return isLog ? [at, magnitudes(objective), magnitudes(bound)] : [at, objective, bound];
+}
+
+/** A bound that has none is not drawn. */
+function magnitudes(column: Column): Column {
+  return column.map((value) => (value === null || value <= 0 ? null : Math.log10(value)));
 }
 
 function line(
@@ -152,6 +229,10 @@ function placeOf({ at }: Search, moment: number): number {
   let place = at.length - 1;
   while (place > 0 && (at[place] ?? 0) > moment) place -= 1;
   return place;
+}
+
+function attemptAt({ starts }: Search, moment: number): number {
+  return starts.filter((start) => start <= moment).length + 1;
 }
 
 function words(value: number | null | undefined): string {

@@ -16,7 +16,7 @@ interface JobActionsProps {
 export function JobActions({ job, onDone = () => undefined }: JobActionsProps) {
   if (!mayChangeJobs.value) return null;
   if (!isFinished(job.status)) {
-    if (job.cancel_requested) return null;
+    if (job.cancel_requested) return <span class="hint">stopping…</span>;
     return (
       <span class="job-action" data-key="x">
         <Revoke

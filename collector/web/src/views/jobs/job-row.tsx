@@ -1,5 +1,6 @@
 /** One job as a row. */
 
+import type { JSX } from "preact";
 import { memo } from "preact/compat";
 import { now } from "../../clock";
 import {
@@ -7,8 +8,10 @@ import {
   progressInWords,
   share,
   shortId,
+  signed,
   STATUS_NAMES,
   timeInWords,
+  whyItWaits,
 } from "../../jobs/words";
 import { exactMoment } from "../../format/time";
 import { jobAddress, nodeAddress } from "../../route";
@@ -25,14 +28,16 @@ interface RowProps {
   readonly tabIndex: 0 | -1;
 }
 
-export const WIDE_ROW_HEIGHT = 54;
+/** Of a row in columns, and of a narrow one that has but two lines to say. */
+export const ROW_HEIGHT = 54;
 export const NARROW_ROW_HEIGHT = 96;
 
 export const JobRow = memo(function JobRow({ job, machineName, index, tabIndex }: RowProps) {
   const { status, node_id } = job;
+  const detail = detailOf(job);
   return (
     <div
-      class={`job-row is-job-${status}`}
+      class={`job-row is-job-${status}${detail ? " has-detail" : ""}`}
       role="listitem"
       aria-posinset={index + 1}
       data-item={job.id}
@@ -51,9 +56,7 @@ export const JobRow = memo(function JobRow({ job, machineName, index, tabIndex }
           <Untrusted text={beneath(job)} title={job.id} />
         </small>
       </span>
-      <span class="job-detail">
-        <Detail job={job} />
-      </span>
+      <span class="job-detail">{detail}</span>
       <span class="job-machine">
         {node_id !== null &&
           (seesJobsAlone.value ? (
@@ -81,7 +84,7 @@ function beneath(job: JobSummary): string {
     job.name === null ? "" : job.type,
     job.name === null ? "" : shortId(job.id),
     job.submitted_by && `by ${job.submitted_by}`,
-    job.priority !== 0 && `priority ${job.priority}`,
+    job.priority !== 0 && `priority ${signed(job.priority)}`,
     job.attempt_count > 1 && `attempt ${job.attempt_count} of ${job.max_attempts}`,
   ]
     .filter(Boolean)
@@ -89,8 +92,8 @@ function beneath(job: JobSummary): string {
 }
 
 /** What there is to know in its status: how far it is, why it waits, what went wrong. */
-function Detail({ job }: { readonly job: JobSummary }) {
-  const { status, progress, error, waits_because: why } = job;
+function detailOf(job: JobSummary): JSX.Element | null {
+  const { status, progress, error } = job;
   if (status === "running") {
     return (
       <>
@@ -101,13 +104,14 @@ function Detail({ job }: { readonly job: JobSummary }) {
       </>
     );
   }
-  if (why !== null) return <Words text={why} />;
+  if (job.waits_because !== null) return <Why job={job} />;
   if (status === "failed" && error) {
     return <Words text={error.message || error.code} isBad />;
   }
   // What it said on its way is over.
   if (status === "succeeded" && progress) {
-    return <Words text={progressInWords({ ...progress, message: "" })} />;
+    const words = progressInWords({ ...progress, message: "" });
+    return words === "" ? null : <Words text={words} />;
   }
   return null;
 }
@@ -123,6 +127,11 @@ function Words({ text, isBad }: { readonly text: string; readonly isBad?: boolea
       <Untrusted text={text} />
     </span>
   );
+}
+
+/** As Times, alone in reading the clock. */
+function Why({ job }: { readonly job: JobSummary }) {
+  return <Words text={whyItWaits(job, now.value) ?? ""} />;
 }
 
 /** Without a share it is told that it works, and no more. */

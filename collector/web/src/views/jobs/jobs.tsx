@@ -12,6 +12,7 @@ import { mayChangeJobs, seesJobsAlone } from "../../session";
 import { fleet } from "../../stream/client";
 import "../../styles/jobs.css";
 import { Failure } from "../../ui/action";
+import { Steady } from "../../ui/steady";
 import { useTitle } from "../../ui/title";
 import type { Workers } from "../../wire/jobs";
 import { NewJob } from "../new-job/new-job";
@@ -30,12 +31,17 @@ const LEAST_WORKERS_MS = 2000;
 export default function JobsView({ params }: { readonly params: URLSearchParams }) {
   const address = params.toString();
   const query = useMemo(() => parseJobsQuery(new URLSearchParams(address)), [address]);
-  const known = useJobs(query);
+  const steady = useRef(new Steady()).current;
+  const known = useJobs(query, () => {
+    steady.note();
+  });
   const crew = useWorkers(known.lists?.counts.get("running") ?? 0);
   const [isNew, setNew] = useState(false);
   const [file, setFile] = useState<File | null>(null);
   const [showsWorkers, setShowsWorkers] = useState(false);
   const searchField = useRef<HTMLInputElement>(null);
+  // Until there is a job there is nothing to choose from.
+  const hasToolbar = known.lists !== null && (allOf(known.lists.counts) > 0 || isFiltered(query));
   const isDropping = useDrop(mayChangeJobs.value && !isNew, (dropped) => {
     setFile(dropped);
     setNew(true);
@@ -67,17 +73,19 @@ export default function JobsView({ params }: { readonly params: URLSearchParams 
   return (
     <div class="jobs" aria-busy={known.isFetching}>
       <h1 class="unseen">Jobs</h1>
-      <JobsToolbar
-        query={query}
-        onChange={change}
-        counts={known.lists?.counts ?? new Map<string, number>()}
-        types={typesOf(known, crew)}
-        nodes={nodesOf(known, crew)}
-        searchField={searchField}
-        onNew={() => {
-          setNew(true);
-        }}
-      />
+      {hasToolbar && (
+        <JobsToolbar
+          query={query}
+          onChange={change}
+          counts={known.lists?.counts ?? new Map<string, number>()}
+          types={typesOf(known, crew)}
+          nodes={nodesOf(known, crew)}
+          searchField={searchField}
+          onNew={() => {
+            setNew(true);
+          }}
+        />
+      )}
       <Failure reason={known.failure} />
       <Parts
         query={query}
@@ -86,6 +94,9 @@ export default function JobsView({ params }: { readonly params: URLSearchParams 
         onChange={change}
         onNew={() => {
           setNew(true);
+        }}
+        onDrawn={() => {
+          steady.settle();
         }}
         showsWorkers={showsWorkers}
         onWorkers={() => {
@@ -113,15 +124,16 @@ interface PartsProps {
   readonly crew: Workers | null;
   readonly onChange: (change: Partial<JobsQuery>) => void;
   readonly onNew: () => void;
+  readonly onDrawn: () => void;
   readonly showsWorkers: boolean;
   readonly onWorkers: () => void;
 }
 
 function Parts(props: PartsProps) {
-  const { query, known, crew, onChange, onNew, showsWorkers, onWorkers } = props;
+  const { query, known, crew, onChange, onNew, onDrawn, showsWorkers, onWorkers } = props;
   const { lists } = known;
   if (!lists) return known.failure ? null : <JobSkeletons />;
-  const hasWorkers = crew === null || crew.workers.length > 0;
+  const hasWorkers = crew === null || seesJobsAlone.value || crew.workers.length > 0;
   if (allOf(lists.counts) === 0 && !isFiltered(query)) {
     return <NoJobsYet hasWorkers={hasWorkers} onNew={onNew} />;
   }
@@ -130,7 +142,10 @@ function Parts(props: PartsProps) {
   const filled = parts.filter(({ section }) => section.jobs.length > 0 || section.hasMore);
   return (
     <>
-      {crew && (
+      {crew === null && !seesJobsAlone.value && (
+        <div class="panel workers-waiting" aria-hidden="true" />
+      )}
+      {crew && !seesJobsAlone.value && (
         <WorkersPanel
           known={crew}
           isOpen={showsWorkers}
@@ -153,6 +168,8 @@ function Parts(props: PartsProps) {
         <JobSection
           key={kind.name}
           name={kind.name}
+          order={kind.order}
+          isBrief={kind.isBrief ?? false}
           total={isNarrow(query) ? null : totalOf(lists.counts, kind.statuses)}
           section={section}
           first={kind.first}
@@ -165,6 +182,7 @@ function Parts(props: PartsProps) {
           }
           onMore={() => known.more(kind.statuses)}
           machineName={machineName}
+          onDrawn={onDrawn}
         />
       ))}
     </>
@@ -198,22 +216,20 @@ function nodesOf({ lists }: JobsLoader, crew: Workers | null) {
 }
 
 /**
- * The workers, asked for again when another number of jobs runs; null: not known yet, or not for
- * this sign-in to know.
+ * The workers and their types, asked for again when another number of jobs runs; null: not known
+ * yet. A submitter is told the types alone.
  */
 function useWorkers(running: number): Workers | null {
   const [known, setKnown] = useState<Workers | null>(null);
   const lookedAt = useRef(-Infinity);
-  const isHidden = seesJobsAlone.value;
   useEffect(() => {
-    if (isHidden) return;
-    let isOver = false;
     const look = () => {
       if (document.visibilityState !== "visible") return;
-      lookedAt.current = performance.now();
+      const at = performance.now();
+      lookedAt.current = at;
       askForWorkers().then(
         (found) => {
-          if (!isOver) setKnown(found);
+          if (at === lookedAt.current) setKnown(found);
         },
         () => undefined, // what the jobs say is enough until it can be asked again
       );
@@ -222,10 +238,9 @@ function useWorkers(running: number): Workers | null {
     const soon = setTimeout(look, wait);
     const timer = setInterval(look, WORKERS_MS);
     return () => {
-      isOver = true;
       clearTimeout(soon);
       clearInterval(timer);
     };
-  }, [running, isHidden]);
+  }, [running]);
   return known;
 }

@@ -6,10 +6,14 @@ import type { Section } from "../../jobs/lists";
 import { useAction } from "../../ui/action";
 import { Windowed } from "../../ui/windowed";
 import type { JobSummary } from "../../wire/jobs";
-import { JobRow, NARROW_ROW_HEIGHT, WIDE_ROW_HEIGHT } from "./job-row";
+import { JobRow, NARROW_ROW_HEIGHT, ROW_HEIGHT } from "./job-row";
 
 interface JobSectionProps {
   readonly name: string;
+  /** What stands first, where it is not the newest. */
+  readonly order: string | undefined;
+  /** Its rows have little to say. */
+  readonly isBrief: boolean;
   /** How many there are; null: that is not known. */
   readonly total: number | null;
   readonly section: Section;
@@ -19,22 +23,26 @@ interface JobSectionProps {
   readonly onAlone: (() => void) | null;
   readonly onMore: () => Promise<void>;
   readonly machineName: (id: string) => string;
+  readonly onDrawn: () => void;
 }
 
 const STEP = 200;
+const ORDER =
+  "By the time at which a job could first be started; each step of its priority is worth a minute. A worker takes the first that it can do.";
 
 export function JobSection(props: JobSectionProps) {
-  const { name, total, section, first, onAlone, onMore, machineName } = props;
+  const { name, order, isBrief, total, section, first, onAlone, onMore, machineName, onDrawn } = props;
   const [most, setMost] = useState(first);
-  const rowHeight = useRowHeight();
+  const isNarrow = useNarrow();
   const { busy, failure, run } = useAction();
   const shown = section.jobs.slice(0, onAlone ? most : undefined);
   const left = (total ?? section.jobs.length) - shown.length;
   const hasMore = shown.length < section.jobs.length || section.hasMore;
   const known = new Map(shown.map((job): [string, JobSummary] => [job.id, job]));
   const showMore = () => {
-    setMost((before) => before + STEP);
-    if (section.hasMore && section.jobs.length < most + STEP) run(onMore);
+    // Alone, all that is known is shown anyway; among others it is to be as short as it was.
+    if (onAlone) setMost((before) => before + STEP);
+    if (section.hasMore && (!onAlone || section.jobs.length < most + STEP)) run(onMore);
   };
   return (
     <section class="job-section" aria-label={name}>
@@ -43,6 +51,11 @@ export function JobSection(props: JobSectionProps) {
         <span class="job-section-count">
           {total === null ? `${count(section.jobs.length)}${section.hasMore ? "+" : ""}` : count(total)}
         </span>
+        {order && (
+          <span class="job-section-order" title={ORDER}>
+            {order}
+          </span>
+        )}
         {onAlone && hasMore && (
           <button type="button" class="link-button" onClick={onAlone}>
             Show these alone
@@ -56,7 +69,8 @@ export function JobSection(props: JobSectionProps) {
           role="list"
           label={name}
           columnsIn={oneColumn}
-          rowHeight={rowHeight}
+          onDrawn={onDrawn}
+          rowHeight={isNarrow && !isBrief ? NARROW_ROW_HEIGHT : ROW_HEIGHT}
         >
           {(id, index, tabIndex) => {
             const job = known.get(id);
@@ -128,10 +142,10 @@ function More({ words, busy, failure, isEager, onMore }: MoreProps) {
   );
 }
 
-const NARROW = matchMedia("(max-width: 860px)");
+const NARROW = matchMedia("(max-width: 640px)");
 
-/** The style sheet's own two heights of a row. */
-function useRowHeight(): number {
+/** Whether the style sheet has no columns for the rows. */
+function useNarrow(): boolean {
   const [narrow, setNarrow] = useState(NARROW.matches);
   useEffect(() => {
     const follow = () => {
@@ -142,7 +156,7 @@ function useRowHeight(): number {
       NARROW.removeEventListener("change", follow);
     };
   }, []);
-  return narrow ? NARROW_ROW_HEIGHT : WIDE_ROW_HEIGHT;
+  return narrow;
 }
 
 function oneColumn(): number {

@@ -4,9 +4,9 @@ import type { RefObject } from "preact";
 import { totalOf } from "../../jobs/lists";
 import { EVERY_JOB, isFiltered, type JobsQuery } from "../../jobs/query";
 import { STATUS_NAMES } from "../../jobs/words";
-import { count } from "../../format/units";
 import { mayChangeJobs } from "../../session";
 import { Icon } from "../../ui/icons";
+import { Choice, ClearChip, Search, StatusChip, toggled } from "../../ui/toolbar";
 import { JOB_STATUSES, type JobCounts, type JobStatus } from "../../wire/jobs";
 import { JobGlyph } from "./glyph";
 
@@ -25,36 +25,24 @@ export function JobsToolbar(props: ToolbarProps) {
   const { query, onChange, counts, types, nodes, searchField, onNew } = props;
   return (
     <div class="toolbar jobs-toolbar" role="search" data-sticky>
-      <label class="search">
-        <Icon name="search" />
-        <span class="unseen">Search jobs</span>
-        <input
-          ref={searchField}
-          type="search"
-          placeholder="Search name or id"
-          autocomplete="off"
-          spellcheck={false}
-          maxLength={64}
-          value={query.search}
-          onInput={(event) => {
-            onChange({ search: event.currentTarget.value });
-          }}
-          onKeyDown={(event) => {
-            if (event.key !== "Escape") return;
-            event.preventDefault();
-            if (query.search) onChange({ search: "" });
-            else event.currentTarget.blur();
-          }}
-        />
-        <kbd aria-hidden="true">/</kbd>
-      </label>
+      <Search
+        label="Search jobs"
+        placeholder="Search name or id"
+        maxLength={64}
+        value={query.search}
+        field={searchField}
+        onChange={(search) => {
+          onChange({ search });
+        }}
+      />
 
       <div class="chips" role="group" aria-label="Show only">
         {JOB_STATUSES.filter((status) => isOffered(status, query, counts)).map((status) => (
           <StatusChip
             key={status}
-            status={status}
-            jobs={totalOf(counts, [status])}
+            glyph={<JobGlyph status={status} />}
+            name={STATUS_NAMES[status]}
+            found={totalOf(counts, [status])}
             pressed={query.statuses.includes(status)}
             onToggle={() => {
               onChange({ statuses: toggled(query.statuses, status) });
@@ -62,34 +50,28 @@ export function JobsToolbar(props: ToolbarProps) {
           />
         ))}
         {isFiltered(query) && (
-          <button
-            type="button"
-            class="chip chip-clear"
-            onClick={() => {
+          <ClearChip
+            onClear={() => {
               onChange(EVERY_JOB);
             }}
-          >
-            Clear
-          </button>
+          />
         )}
       </div>
 
       <div class="toolbar-end">
         <Choice
           label="Type"
-          any="Type"
           value={query.type}
-          options={types.map((type) => [type, type])}
+          options={[["", "Type"], ...types.map((type) => [type, type] as const)]}
           onChange={(type) => {
             onChange({ type });
           }}
         />
-        {nodes.length > 0 && (
+        {(nodes.length > 0 || query.node) && (
           <Choice
             label="Machine"
-            any="Machine"
             value={query.node}
-            options={nodes}
+            options={[["", "Machine"], ...nodes]}
             onChange={(node) => {
               onChange({ node });
             }}
@@ -109,62 +91,4 @@ export function JobsToolbar(props: ToolbarProps) {
 function isOffered(status: JobStatus, query: JobsQuery, counts: JobCounts): boolean {
   const isRare = status === "waiting" || status === "cancelled";
   return !isRare || query.statuses.includes(status) || totalOf(counts, [status]) > 0;
-}
-
-interface StatusChipProps {
-  readonly status: JobStatus;
-  readonly jobs: number;
-  readonly pressed: boolean;
-  readonly onToggle: () => void;
-}
-
-function StatusChip({ status, jobs, pressed, onToggle }: StatusChipProps) {
-  return (
-    <button
-      type="button"
-      class={jobs === 0 ? "chip chip-none" : "chip"}
-      aria-pressed={pressed}
-      onClick={onToggle}
-    >
-      <JobGlyph status={status} />
-      <span>{STATUS_NAMES[status]}</span>
-      <span class="chip-count">{count(jobs)}</span>
-    </button>
-  );
-}
-
-interface ChoiceProps {
-  readonly label: string;
-  readonly any: string;
-  readonly value: string;
-  readonly options: readonly (readonly [value: string, words: string])[];
-  readonly onChange: (value: string) => void;
-}
-
-function Choice({ label, any, value, options, onChange }: ChoiceProps) {
-  // What the address asks for is chosen, known or not.
-  const isKnown = value === "" || options.some(([known]) => known === value);
-  return (
-    <label class="select">
-      <span class="unseen">{label}</span>
-      <select
-        value={value}
-        onChange={(event) => {
-          onChange(event.currentTarget.value);
-        }}
-      >
-        <option value="">{any}</option>
-        {!isKnown && <option value={value}>{value.slice(0, 64)}</option>}
-        {options.map(([one, words]) => (
-          <option key={one} value={one}>
-            {words}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-function toggled<T>(chosen: readonly T[], one: T): readonly T[] {
-  return chosen.includes(one) ? chosen.filter((other) => other !== one) : [...chosen, one];
 }

@@ -1,7 +1,7 @@
 /** The jobs that are asked for: the first pages of each status, further ones, and what comes live. */
 
 import { useEffect, useReducer, useRef } from "preact/hooks";
-import { jobs as askForJobs } from "../../jobs/api";
+import { jobs as askForJobs, type JobsWanted } from "../../jobs/api";
 import { setCollectorTime } from "../../clock";
 import {
   applyFrame,
@@ -9,13 +9,14 @@ import {
   isOverfull,
   NO_JOBS,
   withFirstPage,
+  withAll,
   withNextPage,
   type JobLists,
 } from "../../jobs/lists";
 import { matcherOf, type JobsQuery } from "../../jobs/query";
 import { reasonOf } from "../../reason";
 import { watchJobs, type WatchState } from "../../stream/watch";
-import { JOB_STATUSES, type JobsFrame, type JobStatus } from "../../wire/jobs";
+import { JOB_STATUSES, type Jobs, type JobsFrame, type JobStatus } from "../../wire/jobs";
 
 const PAGE = 100;
 const MOST_OF_A_PAGE = 500;
@@ -25,10 +26,14 @@ const RELOAD_MS = 2000;
 const POLL_MS = 10_000;
 const TYPING_MS = 150;
 
-export function useJobs(query: JobsQuery): JobsLoader {
+/** @param onNews told before anything new is drawn */
+export function useJobs(query: JobsQuery, onNews: () => void): JobsLoader {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const kept = useRef<JobsLoader | null>(null);
+  const latest = useRef(onNews);
+  latest.current = onNews;
   const loader = (kept.current ??= new JobsLoader(query, () => {
+    latest.current();
     redraw(undefined);
   }));
   useEffect(() => {
@@ -47,6 +52,8 @@ export class JobsLoader {
 
   readonly #redraw: () => void;
   #query: JobsQuery;
+  /** What the lists are of. */
+  #listed: JobsQuery | null = null;
   #matches: ReturnType<typeof matcherOf>;
   #turn = 0;
   #askedAt = -Infinity;
@@ -123,21 +130,14 @@ export class JobsLoader {
   async #load(): Promise<void> {
     const turn = ++this.#turn;
     const query = this.#query;
-    const statuses = query.statuses.length > 0 ? query.statuses : JOB_STATUSES;
     this.#askedAt = performance.now();
     this.#since = [];
     try {
-      const pages = await Promise.all(
-        statuses.map(async (status) => {
-          const limit = Math.min(MOST_OF_A_PAGE, this.#reached(status));
-          return { status, page: await askForJobs({ ...wanted(query, status), limit }) };
-        }),
-      );
+      let lists = await this.#ask(query);
       if (turn !== this.#turn) return;
-      let lists = NO_JOBS;
-      for (const { status, page } of pages) lists = withFirstPage(lists, status, page);
       for (const frame of this.#since) lists = applyFrame(lists, frame, this.#matches);
       this.lists = lists;
+      this.#listed = query;
       this.failure = "";
     } catch (error) {
       if (turn !== this.#turn) return;
@@ -147,9 +147,34 @@ export class JobsLoader {
     this.#redraw();
   }
 
-  /** As many as were there are asked for again. */
-  #reached(status: JobStatus): number {
-    return Math.max(PAGE, this.lists?.reaches.get(status)?.asked ?? 0);
+  /** All jobs at once; where they are too many for that, the first ones of each status. */
+  async #ask(query: JobsQuery): Promise<JobLists> {
+    let statuses = query.statuses.length > 0 ? query.statuses : JOB_STATUSES;
+    let none = NO_JOBS;
+    if (statuses.length > 1) {
+      const all = await askForJobs({ ...narrowed(query), limit: PAGE });
+      if (all.next === null) return withAll(statuses, all);
+      none = { ...NO_JOBS, counts: all.counts };
+      statuses = statuses.filter((status) => all.counts.get(status) !== 0);
+    }
+    const pages = await Promise.all(
+      statuses.map(async (status) => ({ status, page: await this.#pageOf(query, status) })),
+    );
+    return pages.reduce((lists, { status, page }) => withFirstPage(lists, status, page), none);
+  }
+
+  /** As many as were there are asked for again: what one has scrolled to stays. */
+  async #pageOf(query: JobsQuery, status: JobStatus): Promise<Jobs> {
+    const asked = query === this.#listed ? this.lists?.reaches.get(status)?.asked : undefined;
+    const most = Math.max(PAGE, asked ?? 0);
+    const from = wanted(query, status);
+    let page = await askForJobs({ ...from, limit: Math.min(MOST_OF_A_PAGE, most) });
+    while (page.next !== null && page.jobs.length < most) {
+      const limit = Math.min(MOST_OF_A_PAGE, most - page.jobs.length);
+      const further = await askForJobs({ ...from, before: page.next, limit });
+      page = { ...further, jobs: [...page.jobs, ...further.jobs] };
+    }
+    return page;
   }
 
   #onFrame(frame: JobsFrame): void {
@@ -173,6 +198,11 @@ export class JobsLoader {
   }
 }
 
-function wanted({ type, node, search }: JobsQuery, status: JobStatus) {
-  return { status, type, node, q: search.trim() };
+function wanted(query: JobsQuery, status: JobStatus): Omit<JobsWanted, "limit"> {
+  const all = { ...narrowed(query), status };
+  return status === "pending" ? { ...all, order: "rank" } : all;
+}
+
+function narrowed({ type, node, search }: JobsQuery) {
+  return { type, node, q: search.trim() };
 }

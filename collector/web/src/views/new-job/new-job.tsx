@@ -15,7 +15,7 @@ import type { JobType } from "../../wire/jobs";
 import { handIn, newJobId, type Handing } from "./send";
 
 interface NewJobProps {
-  /** null: not known, or not for this sign-in to know. */
+  /** null: not known. */
   readonly types: readonly JobType[] | null;
   /** Dropped on the page. */
   readonly file: File | null;
