@@ -153,8 +153,9 @@ class Attempt:
     def _settled(self) -> Settlement | None:
         if not self._await_heard():
             return self._unstarted()
-        if self._plugin is None:
-            return attempts.failed("no_plugin", f"this worker has no plugin {self.type}")
+        if self._plugin is None:  # it went while the job was on its way here
+            self.stop(Stop.YIELD)
+            return self._unstarted()
         try:
             self._work_dir = self._bench.catalogue.new_work_dir()
         except OSError as error:

@@ -187,8 +187,10 @@ def _looks(folder: Path) -> Iterator[object]:
             return
         with os.scandir(folder) as entries:
             for entry in islice(entries, _MOST_FILES_NOTICED):
-                if entry.is_file():
-                    yield _look(entry.path, entry.stat())
+                # A link that leads nowhere hides nothing that lies beside it.
+                with contextlib.suppress(OSError):
+                    if entry.is_file():
+                        yield _look(entry.path, entry.stat())
 
 
 def _look(path: str, found: os.stat_result) -> object:
@@ -196,9 +198,13 @@ def _look(path: str, found: os.stat_result) -> object:
 
 
 def _folders_in(folder: Path) -> list[Path]:
+    found: list[Path] = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
-    return []
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.is_dir():
+                    found.append(Path(entry.path))
+    return sorted(found)
 
 
 # --- what is granted ------------------------------------------------------------------------------

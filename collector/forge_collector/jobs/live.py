@@ -69,9 +69,9 @@ class LiveJobs:
             if self.watches:
                 self.watches.note(change)
 
-    def call_for(self, job_id: str, needs: rules.Needs) -> None:
-        """Have a waiting claim look for this job."""
-        self.waiting.wake(Call(needs.resource_class, job_id, needs))
+    def call_for(self, job_id: str, needs: rules.Needs) -> bool:
+        """Have a waiting claim look for this job; tell whether there was one."""
+        return self.waiting.wake(Call(needs.resource_class, job_id, needs))
 
     def forgotten(self, gone: Iterable[Gone]) -> None:
         """Follow the store where jobs are no more."""
@@ -162,6 +162,10 @@ class LiveJobs:
     def forget_node(self, forgotten: NodeForgotten) -> None:
         self._machines.pop(forgotten.node_id, None)
         self._forgotten_nodes.append(forgotten.node_id)
+
+    def forget_nodes_later(self, node_ids: Iterable[str]) -> None:
+        """Put back what was taken and could not be done."""
+        self._forgotten_nodes += node_ids
 
     def take_forgotten_nodes(self) -> list[str]:
         """Return the nodes whose workers the store is to forget."""

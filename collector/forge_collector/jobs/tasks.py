@@ -47,10 +47,15 @@ async def sweep_forever(live: LiveJobs, job_types: JobTypes, db: Database) -> No
 
 
 async def forget_nodes(live: LiveJobs, db: Database) -> bool:
-    """Forget the workers of nodes that are no more; return whether there were any."""
+    """Forget the workers of nodes that are no more; return whether there were any. Where the store
+    fails, it is for the next time."""
     forgotten = live.take_forgotten_nodes()
-    for node_id in forgotten:
-        await db.write(lambda tx: store.forget_node(tx, node_id))  # noqa: B023  awaited here
+    try:
+        for node_id in forgotten:
+            await db.write(lambda tx: store.forget_node(tx, node_id))  # noqa: B023  awaited here
+    except DatabaseError:
+        live.forget_nodes_later(forgotten)
+        raise
     return bool(forgotten)
 
 

@@ -105,10 +105,11 @@ class Waiting:
             asked = self._asked(seat) if looks_again else await self._rung(seat, until)
         return None
 
-    def wake(self, call: Call) -> None:
-        """Have the claim that waits longest, of those that fit, look at once."""
+    def wake(self, call: Call) -> bool:
+        """Have the claim that waits longest, of those that fit, look at once; tell whether there
+        was one."""
         self._calls += 1
-        self._call(call._replace(number=self._calls))
+        return self._call(call._replace(number=self._calls))
 
     def wake_worker(self, worker_id: str | None, freed: ResourceClass) -> None:
         """Have the claim of a worker that was full look again: one of its leases ended."""
@@ -122,20 +123,21 @@ class Waiting:
         for seat in list(self._idle):
             self._end(seat)
 
-    def _call(self, call: Call) -> None:
-        """Wake one that has not looked since the call."""
+    def _call(self, call: Call) -> bool:
+        """Wake one that has not looked since the call; tell whether there was one."""
         idle = self._idle if call.needs is None else self._idle_by_type.get(call.needs.type, {})
         for seat in list(idle):
             if seat.asked_at >= call.number or not seat.fits(call):
                 continue
             if seat.is_there():
                 self._ring(seat, call)
-                return
+                return True
             self._end(seat)
         self._unmet[call.subject] = max(call.number, self._unmet.get(call.subject, 0))
         if len(self._unmet) > _MOST_SUBJECTS:
             self._unmet.clear()
             self._all_unmet = self._calls
+        return False
 
     # --- one seat --------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,7 +173,7 @@ def _piece(file: BinaryIO) -> bytes:
 def _opened(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
     """Open a file, or the standard input; give it with its size, as far as that is known."""
     if source == payloads.STDIN:
-        yield sys.stdin.buffer, None
+        yield payloads.stdin(), None
         return
     try:
         file = Path(source).open("rb")  # noqa: SIM115  what happens within is not of its opening

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -36,6 +36,13 @@ def read(job_type: str, source: str | None) -> bytes:
             return _NOTHING
         return _checked(job_type, STDIN, _bytes_of(STDIN) or _NOTHING)
     return _checked(job_type, source, _bytes_of(source))
+
+
+def stdin() -> BinaryIO:
+    """Return the standard input; raises ClientError where it was closed."""
+    if sys.stdin is None:
+        raise ClientError("The standard input cannot be read: it is closed.")
+    return sys.stdin.buffer
 
 
 def _checked(job_type: str, source: str, body: bytes) -> bytes:
@@ -75,7 +82,7 @@ def _plan(body: bytes, source: str) -> bytes:
 def _bytes_of(source: str) -> bytes:
     try:
         if source == STDIN:
-            return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+            return stdin().read(MAX_FILE_BYTES + 1)
         with Path(source).open("rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -45,6 +46,7 @@ HERE = threading.get_ident()
 async def db(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
     """Its disk counts as quick from the second commit on, however busy the machine is."""
     monkeypatch.setattr(database, "_QUICK_S", PATIENCE_S)
+    monkeypatch.setattr(database, "_BRIEF_S", PATIENCE_S)
     monkeypatch.setattr(database, "_QUICK_IN_A_ROW", 1)
     db = Database(SqliteEngine(sqlite_path, schema=TABLES))
     await db.write(Items.insert(0))
@@ -67,6 +69,19 @@ async def test_only_a_disk_that_was_quick_for_long_is_waited_for(
     monkeypatch.setattr(database, "_QUICK_S", 0)
     assert await db.write(where, brief=True) == HERE  # what is slow is known afterwards
     assert await db.write(where, brief=True) != HERE
+
+
+async def test_units_that_are_not_brief_after_all_are_left_to_the_thread(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BRIEF_S", 0.01)
+
+    def lengthy(_tx: Tx) -> int:
+        time.sleep(0.02)
+        return threading.get_ident()
+
+    assert await db.write(lengthy, brief=True) == HERE
+    assert await db.write(lengthy, brief=True) != HERE
 
 
 async def test_many_at_once_go_to_the_writer_together(db: Database) -> None:
@@ -100,6 +115,24 @@ async def test_it_leaves_the_connection_to_housekeeping(
     await tidying
     assert await written != HERE
     await db.close()
+
+
+async def test_another_process_that_holds_the_store_holds_up_nobody_else(
+    db: Database, sqlite_path: Path
+) -> None:
+    shell = sqlite3.connect(sqlite_path, isolation_level=None)
+    shell.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    waiting = [db.queue(where, brief=True)]
+    await asyncio.sleep(0)  # it is handed over
+    waiting.append(db.queue(where, brief=True))
+    await asyncio.sleep(0)
+    assert await db.read(Items.ids) == [0]
+    assert time.monotonic() - began < 2  # below what a unit waits for such a lock
+    shell.execute("ROLLBACK")
+    shell.close()
+    assert HERE not in await asyncio.gather(*waiting)
+    assert await db.write(where, brief=True) == HERE
 
 
 async def test_one_that_raises_is_rolled_back_alone(db: Database) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from forge_shared import backoff
 from forge_shared.job_messages import MAX_INLINE_BYTES, SubmittedJobs
-from forgectl.client import Client
+from forgectl.client import Client, ClientError
+from forgectl.jobs import batches, payloads
 from tests.integration.forgectl.jobs import Called, Worker, a_job_id
 from tests.integration.forgectl.relay import Cut, Relay, relay_to
 from tests.integration.forgectl.terminal import terminal
@@ -212,6 +213,16 @@ def test_a_batch_that_cannot_be_read_and_one_that_is_empty(called: Called, tmp_p
     assert (nobody.exit_code, "--id" in nobody.stderr) == (1, False)
     empty = called("jobs", "submit", "--batch", "-", input="\n\n")
     assert (empty.exit_code, empty.stdout, empty.stderr) == (0, "", "")
+
+
+def test_a_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    client = Client("http://127.0.0.1:9", "token")
+    with pytest.raises(ClientError, match="it is closed"):
+        batches.submit(client, "-", a_job_id(), lambda _told: None)
+    with pytest.raises(ClientError, match="it is closed"):
+        payloads.read("echo", "-")
+    assert payloads.read("echo", None) == b"null"
 
 
 def test_an_answer_that_does_not_fit_is_no_collectors(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
+from forge_collector.db import StorageFullError, Tx
+from forge_collector.events import NodeForgotten
 from forge_collector.http.problems import KINDS
-from forge_collector.jobs import rules
+from forge_collector.jobs import rules, store, tasks
+from forge_collector.jobs.routes import asked, submitting
 from forge_shared.job_messages import (
     MAX_INLINE_BYTES,
     AttemptOutcome,
@@ -35,7 +41,7 @@ from tests.integration.http_api.jobs import (
     sweep,
     waits_for_jobs,
 )
-from tests.integration.http_api.running import ADMIN, Server, bearer, until
+from tests.integration.http_api.running import ADMIN, JSON, Server, bearer, until
 
 MINUTE_MS = 60_000
 
@@ -208,6 +214,24 @@ async def test_what_a_node_said_of_a_type_goes_with_it(server: Server) -> None:
     await until(is_taken)
 
 
+async def test_workers_of_a_node_are_forgotten_once_the_store_can(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await Worker.of(server)).offer()
+    live, db = server.collector.jobs, server.collector.db
+    live.forget_node(NodeForgotten("n1"))
+    with monkeypatch.context() as full_disk:
+
+        def refuse(_tx: Tx, _node_id: str) -> None:
+            raise StorageFullError("no space left")
+
+        full_disk.setattr(store, "forget_node", refuse)
+        with pytest.raises(StorageFullError):
+            await tasks.forget_nodes(live, db)
+    assert await tasks.forget_nodes(live, db)
+    assert (await server.get("/api/workers")).as_(Workers).workers == []
+
+
 # --- waiting for jobs -----------------------------------------------------------------------
 
 
@@ -294,6 +318,33 @@ async def test_a_claim_whose_client_left_takes_nothing(server: Server) -> None:
     job_id = await submit(server)
     assert (await other.one()).id == job_id
     assert server.collector.jobs.count_waiting() == 0
+
+
+async def test_only_what_is_known_to_be_small_is_written_in_the_event_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def noting(request: web.Request) -> bool:
+        seen.append(asked.is_small(request))
+        return seen[-1]
+
+    monkeypatch.setattr(submitting, "is_small", noting)
+
+    async def sent(body: Any, **headers: str) -> None:
+        headers = {**ADMIN, "Content-Type": JSON, **headers}
+        answer = await server.call("POST", "/api/jobs", headers, data=body)
+        assert answer.status == 201, answer.body
+
+    async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+        yield body
+
+    large = msgspec.json.encode({"type": "echo", "payload": "x" * 100_000})
+    await sent(b'{"type":"echo"}')
+    await sent(large)
+    await sent(in_chunks(large))
+    await sent(gzip.compress(large), **{"Content-Encoding": "gzip"})
+    assert seen == [True, False, False, False]
 
 
 async def test_a_revoked_token_gets_no_job_it_waited_for(server: Server) -> None:

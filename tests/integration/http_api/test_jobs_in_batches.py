@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,13 +23,23 @@ from forge_shared.job_messages import (
 )
 from tests.integration.http_api.jobs import (
     Worker,
+    begun,
     job,
     new_id,
     submit,
     sweep,
     waits_for_jobs,
 )
-from tests.integration.http_api.running import ADMIN, Answer, Headers, Server, until
+from tests.integration.http_api.running import (
+    ADMIN,
+    JSON,
+    PATIENCE_S,
+    Answer,
+    Headers,
+    Server,
+    bearer,
+    until,
+)
 from tests.process import running_collector
 
 PENDING, WAITING = JobStatus.PENDING, JobStatus.WAITING
@@ -39,8 +50,10 @@ def line(**wanted: Any) -> bytes:
     return json.dumps({"type": "echo", **wanted}).encode()
 
 
-async def send(server: Server, body: bytes, who: Headers = ADMIN) -> Answer:
-    headers = {**who, "Content-Type": codec.NDJSON}
+async def send(
+    server: Server, body: bytes, who: Headers = ADMIN, media_type: str = codec.NDJSON
+) -> Answer:
+    headers = {**who, "Content-Type": media_type}
     return await server.call("POST", "/api/jobs", headers, data=body)
 
 
@@ -232,6 +245,17 @@ async def test_a_batch_is_one_commit_and_wakes_a_claim_for_each_job(server: Serv
     assert [each.id for each in await claims[2]] == [third]
 
 
+async def test_who_waits_is_asked_once_for_all_that_nobody_can_take(server: Server) -> None:
+    worker = await Worker.of(server)
+    async with begun(worker.claim(wait_s=25)) as claim:
+        await waits_for_jobs(server)
+        calls = server.collector.jobs.waiting._calls
+        told = await sent(server, *[line(requires={"tags": ["gpu"]})] * 50, line())
+        (held,) = await asyncio.wait_for(claim, 5)
+        assert held.id == told.jobs[-1].id
+    assert server.collector.jobs.waiting._calls - calls == 2
+
+
 async def test_payloads_are_checked_for_so_long_and_no_longer(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +265,26 @@ async def test_payloads_are_checked_for_so_long_and_no_longer(
     assert len((await sent(server, *lines)).refused) == 30
     monkeypatch.setattr(job_types, "_MANY_TIME_S", 0.0)
     assert len((await sent(server, *lines)).jobs) == 30
+
+
+async def test_who_is_revoked_while_payloads_are_checked_submits_nothing(server: Server) -> None:
+    await (await Worker.of(server)).offer(payload_schema=SCHEMA)
+    checked = threading.Event()
+    thread = server.collector.job_types._thread
+    thread.submit(checked.wait, PATIENCE_S)
+    minted = await server.mint(role="submitter", name="a submitter")
+    who = bearer(minted.token)
+    good = line(payload={"n": 1})
+    sending = [
+        asyncio.ensure_future(send(server, good, who, media_type))
+        for media_type in (JSON, codec.NDJSON)
+    ]
+    await until(lambda: thread._work_queue.qsize() == len(sending))
+    await server.call("DELETE", f"/api/tokens/{minted.id}", ADMIN)
+    checked.set()
+    for answer in await asyncio.gather(*sending):
+        assert "revoked" in answer.problem("unauthenticated").detail
+    assert await count(server) == 0
 
 
 async def test_jobs_of_a_batch_are_the_submitters_own(server: Server) -> None:

@@ -53,6 +53,23 @@ async def test_a_worker_filled_while_it_waits_passes_the_job_on(server: Server) 
             assert (await taken(claim)).id == job_id
 
 
+async def test_a_machine_with_just_too_little_memory_keeps_no_job_from_others(
+    server: Server,
+) -> None:
+    """What a job requires is rounded up: it has room for what was named, and not for that."""
+    named, rounded = 1000 * 2**20, 1024 * 2**20
+    small, large = await Worker.of(server), await Worker.of(server, "n2")
+    for node_id, worker, memory_bytes in (("n1", small, rounded - 1), ("n2", large, rounded)):
+        host = {"platform": "linux", "cpu_cores": 2, "mem_total_bytes": memory_bytes}
+        await server.push(worker.token, node_id=node_id, host=host)
+    async with begun(small.claim(wait_s=LONG_S)):
+        await waits_for_jobs(server, 1)
+        async with begun(large.claim(wait_s=LONG_S)) as claim:
+            await waits_for_jobs(server, 2)
+            job_id = await submit(server, requires={"memory_bytes": named})
+            assert (await taken(claim)).id == job_id
+
+
 async def test_a_full_worker_looks_again_when_a_job_of_its_own_ends(server: Server) -> None:
     full, held = await holding_all_it_may(server)
     job_id = await submit(server)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import pytest
 from msgspec import UNSET, Raw
 
+from forge_collector.db import Rows, Tx, Value
 from forge_collector.jobs import rules, store
 from forge_collector.jobs.rules import Limits, Machine, RefusedError
 from forge_collector.jobs.store import reading
@@ -434,6 +436,55 @@ def test_pending_jobs_are_listed_in_the_order_they_are_taken(queue: Queue) -> No
     taken = queue.claim(most=10, types=["echo", "plan"])
     assert [job.id for job in taken] == order
     assert queue.job(old).rank is None
+
+
+def test_no_page_leaves_out_one_of_many_with_the_same_rank(queue: Queue) -> None:
+    """As a batch brings them, each with needs of its own; ids of one's own are in any order."""
+    order = [queue.uuid() for _ in range(5)]
+    for cores, job_id in enumerate(reversed(order), start=1):
+        queue.submitted(job_id, requires=Requirements(cores=cores))
+    found: list[str] = []
+    wanted = store.Wanted(PENDING, limit=1, by_rank=True)
+    for _ in order:
+        page, further = store.page(queue.tx, wanted, rules.USUAL_LIMITS, queue.at)
+        found += [job.id for job in page]
+        wanted = wanted._replace(before=further)
+    assert (found, wanted.before) == (order, None)
+
+
+class CountedReading:
+    """A Tx as far as lists need one, which counts the rows of jobs that are read."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.read = 0
+
+    def execute(self, sql: str, params: Mapping[str, Value] | None = None) -> Any:
+        rows = self._tx.execute(sql, params or {})
+        return self._counted(rows) if "FROM job_queue AS q LEFT JOIN" in sql else rows
+
+    def _counted(self, rows: Rows) -> Iterator[Any]:
+        for row in rows:
+            self.read += 1
+            yield row
+
+
+def test_of_many_lanes_only_what_comes_onto_the_page_is_read(queue: Queue) -> None:
+    for number in range(200):
+        queue.submit(requires=Requirements(cores=number % 10 + 1))
+    counted = CountedReading(queue.tx)
+    wanted = store.Wanted(PENDING, limit=20, by_rank=True)
+    page, _ = store.page(cast(Tx, counted), wanted, rules.USUAL_LIMITS, queue.at, ())
+    assert len(page) == 20
+    assert counted.read <= 20 + 1 + 10
+
+
+def test_a_name_is_found_as_it_is_written(queue: Queue) -> None:
+    job_id = queue.submit(name="MÜLLER Süd")
+    for text in ("MÜLLER", "mÜller s", "süD"):
+        page, _ = store.page(queue.tx, store.Wanted(text=text), rules.USUAL_LIMITS, queue.at)
+        assert [job.id for job in page] == [job_id]
+    assert store.page(queue.tx, store.Wanted(text="M%R"), rules.USUAL_LIMITS, queue.at)[0] == []
 
 
 def test_lists(queue: Queue) -> None:

@@ -66,6 +66,14 @@ def end_of(attempt: Attempt, bench: Bench, ended: threading.Event) -> Any:
     return result.message
 
 
+def test_a_plugin_that_went_while_its_job_came_costs_the_job_nothing(
+    bench: Bench, ended: threading.Event
+) -> None:
+    job = {**a_job({"steps": 1}), "type": "gone"}
+    message = end_of(Attempt(job, 1e12, bench), bench, ended)
+    assert (message["status"], message.get("error")) == ("yielded", None)
+
+
 def test_a_result_that_the_disk_does_not_give_back_is_a_failure(
     bench: Bench, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,8 +41,12 @@ def lease_of(request: web.Request) -> str | None:
 
 
 def is_small(request: web.Request) -> bool:
-    """Tell whether what a request brings is written in no time."""
-    return request.content_length is None or request.content_length <= _SMALL_BYTES
+    """Tell whether what a request brings is written in no time. Of a body that comes compressed, or
+    in chunks, nobody knows before."""
+    if not request.body_exists:
+        return True
+    length = None if "Content-Encoding" in request.headers else request.content_length
+    return length is not None and length <= _SMALL_BYTES
 
 
 def job_id_of(text: str) -> str:

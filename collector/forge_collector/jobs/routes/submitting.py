@@ -12,7 +12,7 @@ from aiohttp import web
 from forge_collector.clock import Clock
 from forge_collector.db import Database, Tx
 from forge_collector.http import problems
-from forge_collector.http.auth import Principal
+from forge_collector.http.auth import Authenticator, Principal, check_still_valid
 from forge_collector.http.problems import ProblemError, invalid
 from forge_collector.http.routing import Call, json_response
 from forge_collector.jobs import rules, store
@@ -33,6 +33,7 @@ _NULL: Final = b"null"
 _ID_NOISE_BITS: Final = 80
 _SMALL_BATCH_BYTES: Final = 64 * 1024
 _Outcome = store.Submitted | rules.RefusedError
+_Alike = tuple[str, ResourceClass, str]  # type, class and requirements of jobs
 
 
 class _Line(NamedTuple):
@@ -48,11 +49,19 @@ class _Batch(NamedTuple):
 
 
 class SubmittingRoutes:
-    def __init__(self, db: Database, live: LiveJobs, job_types: JobTypes, clock: Clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        live: LiveJobs,
+        job_types: JobTypes,
+        clock: Clock,
+        authenticator: Authenticator,
+    ) -> None:
         self._db = db
         self._live = live
         self._job_types = job_types
         self._clock = clock
+        self._authenticator = authenticator
 
     async def submit(self, call: Call[JobSubmission | bytes]) -> web.Response:
         if isinstance(call.body, bytes):
@@ -70,6 +79,7 @@ class SubmittingRoutes:
             faults = await self._job_types.faults(wanted.type, bytes(wanted.payload))
             if faults:
                 raise _not_taken(wanted.type, faults)
+            check_still_valid(principal, self._authenticator)  # others' may come first
         new = store.Submission(
             wanted.id or self._new_id(), wanted, principal.owner_id, principal.name
         )
@@ -80,7 +90,7 @@ class SubmittingRoutes:
 
         queued = self._db.queue(unit, brief=brief)
         # In the same turn of the event loop: what claims the job is in the commit that adds it.
-        called = self._call_ahead(new)
+        called = self._call_ahead(new, set())
         with refusals_told(new.job_id):
             submitted = await queued
         if (change := submitted.change) is not None:
@@ -94,6 +104,7 @@ class SubmittingRoutes:
         batch = await _read(body)
         refused = batch.refused
         lines = await self._check_payloads(batch.lines, refused)
+        check_still_valid(principal, self._authenticator)  # that may have taken ten seconds
         submitted: list[SubmittedLine] = []
         outcomes = await self._taken_in([line.wanted for line in lines], principal)
         for line, outcome in zip(lines, outcomes, strict=True):
@@ -138,7 +149,8 @@ class SubmittingRoutes:
             return [_told_or_refused(tx, outcome, owner_id) for outcome in outcomes]
 
         queued = self._db.queue(unit)
-        called = {each.job_id: self._call_ahead(each) for each in new}
+        in_vain: set[_Alike] = set()
+        called = {each.job_id: self._call_ahead(each, in_vain) for each in new}
         outcomes = await queued
         changes = [
             outcome.change
@@ -158,15 +170,21 @@ class SubmittingRoutes:
         # took 180 µs. An id is no secret.
         return identity.uuid7(self._clock.now_ms(), random.getrandbits(_ID_NOISE_BITS))
 
-    def _call_ahead(self, new: store.Submission) -> ResourceClass | None:
+    def _call_ahead(self, new: store.Submission, in_vain: set[_Alike]) -> ResourceClass | None:
         """Call a waiting claim for a job that is about to be pending; return the class it is
-        called for."""
+        called for. ``in_vain``: for what nobody was found in this turn of the event loop. To ask
+        hundreds who wait, for each of hundreds of jobs, would hold up everybody."""
         wanted = new.wanted
         if wanted.payload_file is not None or wanted.delay_s:
             return None
         resource_class = wanted.resource_class or self._job_types.class_of(wanted.type)
-        needs = rules.Needs(wanted.type, resource_class, wanted.requires)
-        self._live.call_for(new.job_id, needs)
+        # As the store keeps them: who has room for less than that would be called in vain.
+        requires = rules.requirements_text(wanted.requires)
+        alike = (wanted.type, resource_class, requires)
+        if alike not in in_vain:
+            needs = rules.Needs(wanted.type, resource_class, rules.requirements(requires))
+            if not self._live.call_for(new.job_id, needs):
+                in_vain.add(alike)
         return resource_class
 
 

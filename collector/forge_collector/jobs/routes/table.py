@@ -58,7 +58,7 @@ class JobRoutes:
         clock: Clock,
         authenticator: Authenticator,
     ) -> None:
-        self._submitting = SubmittingRoutes(db, live, job_types, clock)
+        self._submitting = SubmittingRoutes(db, live, job_types, clock, authenticator)
         self._people = PeopleRoutes(db, live, streams, clock)
         self._workers = WorkerRoutes(db, live, job_types, authenticator)
         self._files = FileRoutes(db, live, files)

@@ -81,16 +81,16 @@ def leading(tx: Tx, type_: str | None, after: tuple[int, str], most: int) -> lis
     of_type = "" if type_ is None else "WHERE type = :type"
     rows = tx.execute(
         f"""
-        SELECT lane FROM (
+        SELECT heads.lane FROM (
             SELECT lane, (
-                SELECT rank FROM job_queue
+                SELECT id FROM job_queue
                 WHERE job_queue.lane = job_lanes.lane AND status = 'pending'
                   AND (rank, id) > (:after, :after_id)
                 ORDER BY rank, id LIMIT 1
             ) AS head
             FROM job_lanes {of_type}
         ) AS heads
-        WHERE head IS NOT NULL ORDER BY head, lane LIMIT :most
+        JOIN job_queue AS q ON q.id = heads.head ORDER BY q.rank, q.id LIMIT :most
         """,
         {
             "after": after[0],

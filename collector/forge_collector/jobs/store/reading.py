@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Raw
 
-from forge_collector.db import Tx, Value
+from forge_collector.db import Rows, Tx, Value
 from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Limits, Moment, Needs, Policy, Standing, Waiting
 from forge_collector.jobs.store import crew, lanes
@@ -351,8 +351,9 @@ def _end_of_sifting(tx: Tx, sources: Iterable[_Source], wanted: Wanted) -> tuple
 
 def _rows(
     tx: Tx, source: _Source, wanted: Wanted, order: _Order, end: tuple[int, str] | None
-) -> list[Any]:
-    """Return the first rows of a source, not beyond the ``end``."""
+) -> Rows:
+    """Return the first rows of a source, not beyond the ``end``. They are read as they are asked
+    for: of hundreds of lanes, few come onto the page."""
     number, job_id = _cursor(wanted.before, order)
     conditions = [source.where, order.further, *([source.more] if source.more else [])]
     params = {**source.params, "last": number, "last_id": job_id, "limit": wanted.limit + 1}
@@ -366,17 +367,19 @@ def _rows(
         conditions.append("q.node_id = :node_id")
         params["node_id"] = wanted.node_id
     if wanted.text:
-        conditions.append("(LOWER(q.name) LIKE :within ESCAPE '!' OR q.id LIKE :text ESCAPE '!')")
-        text = _literally(wanted.text.lower())
+        # Both by the store's LOWER: it may know the capitals of fewer letters than Python does.
+        within = "LOWER(q.name) LIKE LOWER(:within) ESCAPE '!'"
+        conditions.append(f"({within} OR q.id LIKE :text ESCAPE '!')")
+        text = _literally(wanted.text)
         params["within"] = f"%{text}%"
-        params["text"] = f"{text}%"
+        params["text"] = f"{text.lower()}%"
     return tx.execute(
         f"""
         SELECT {_COLUMNS} {_FROM} WHERE {" AND ".join(conditions)}
         ORDER BY {order.words} LIMIT :limit
         """,
         params,
-    ).fetchall()
+    )
 
 
 def _cursor(before: str | None, order: _Order) -> tuple[int, str]:

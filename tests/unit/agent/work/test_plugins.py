@@ -149,6 +149,17 @@ def test_plugins_are_found_in_folders_and_as_folders(tmp_path: Path) -> None:
     assert told[second] == (f"{first} has the name 'good' already.",)
 
 
+def test_a_link_that_leads_to_itself_hides_no_change_beside_it(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "good", GOOD)
+    for place in (tmp_path, folder):
+        (place / "loop").symlink_to("loop")
+    seen = [plugins.stamp([tmp_path])]
+    for name in ("plugin.toml", "main.py", "payload.schema.json"):
+        (folder / name).write_text("other")
+        seen.append(plugins.stamp([tmp_path]))
+    assert len(set(seen)) == 4
+
+
 def test_what_comes_with_the_agent_is_in_order() -> None:
     found = plugins.discover([plugins.beside_the_program()])
     assert found.problems == ()
