@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
@@ -11,30 +12,30 @@ from hypothesis import settings
 # The files that take longest, begun in this order: begun late, one of them would run on alone when
 # all else is done. Mostly they wait, so that others run beside them.
 LONGEST: Final = (
-    "browser/test_node.py",
-    "browser/test_first_light.py",
-    "frozen/test_life.py",
-    "network/test_a_bad_line.py",
-    "faults/test_jobs_under_fire.py",
     "faults/test_sealed_history.py",
+    "frozen/test_life.py",
+    "browser/test_first_light.py",
+    "network/test_a_bad_line.py",
     "faults/test_restart.py",
+    "browser/test_node.py",
+    "integration/history/test_steady_state.py",
     "integration/simulate/test_simulate.py",
     "integration/agent/test_watched.py",
+    "integration/http_api/test_openapi.py",
+    "integration/agent/test_offline.py",
+    "integration/agent/test_dying.py",
+    "faults/test_jobs_under_fire.py",
     "browser/test_page.py",
     "integration/backup/test_restore.py",
-    "integration/agent/test_dying.py",
-    "integration/agent/test_offline.py",
     "browser/test_joining.py",
     "integration/backup/test_backup.py",
     "integration/agent/test_uplink.py",
     "integration/agent/test_pushing.py",
-    "integration/history/test_steady_state.py",
     "network/test_joining.py",
     "integration/update/test_trial.py",
     "integration/backup/test_check.py",
     "network/test_announcing.py",
     "faults/test_refusing_to_start.py",
-    "integration/http_api/test_openapi.py",
 )
 
 
@@ -58,7 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
-def pytest_collection_finish() -> None:
-    """What is there now stays: thousands of tests and their modules, at which a full garbage
-    collection need not look again and again."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the collector of garbage from what stays: thousands of tests and their modules, of which
+    each full collection would look at every object."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -34,7 +34,7 @@ class Agent:
         said = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
         return [each for each in said if each["event"] == name]
 
-    def said(self, name: str) -> dict[str, Any]:
+    def said(self, name: str, *, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """Wait until it has said so, and return what it said last."""
 
         def look() -> dict[str, Any] | None:
@@ -42,16 +42,27 @@ class Agent:
             found = self.events(name)
             return found[-1] if found else None
 
-        return wait_for(look, f"the agent to say {name}")
+        return wait_for(look, f"the agent to say {name}", patience_s=patience_s)
 
     def family(self) -> list[psutil.Process]:
         """Return it and all processes below it."""
         root = psutil.Process(self.process.pid)
         return [root, *root.children(recursive=True)]
 
+    def running(self, command: str) -> list[psutil.Process]:
+        """Return those of the family that run this command. One that has just ended runs none."""
+        return [each for each in self.family() if command in _line(each)]
+
     def stop(self) -> int:
         self.process.terminate()
         return self.process.wait(PATIENCE_S)
+
+
+def _line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def ended(program: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,13 @@ from forge_collector import config
 from tests.faults.pushes import new_boot, snapshot
 from tests.faults.test_kill_9 import Pusher
 from tests.integration.backup.commands import Identity, command, names, push_some, run, stored
-from tests.process import CollectorProcess, environment, start_collector, wait_for
+from tests.process import (
+    CollectorProcess,
+    environment,
+    running_collector,
+    start_collector,
+    wait_for,
+)
 
 PUSHERS = 4
 
@@ -49,6 +55,13 @@ def acknowledged(pushers: list[Pusher]) -> set[Identity]:
 
 def sent(pushers: list[Pusher]) -> set[Identity]:
     return {Identity(*identity) for pusher in pushers for identity in pusher.sent}
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+    """One that runs beside what is refused, or looks at it alone; nothing is pushed to it."""
+    with running_collector(tmp_path_factory.mktemp("idle") / "data") as running:
+        yield running
 
 
 def test_beside_a_collector_at_work(collector: CollectorProcess, place: Path) -> None:
@@ -95,37 +108,35 @@ def test_what_a_killed_collector_left_in_its_log_is_in_the_backup(
     assert started.stop() == 0
 
 
-def test_a_file_that_is_there_is_kept_unless_forced(
-    collector: CollectorProcess, place: Path
-) -> None:
+def test_a_file_that_is_there_is_kept_unless_forced(idle: CollectorProcess, place: Path) -> None:
     place.write_text("precious")
-    refused = run("backup", place, "--data", collector.data)
+    refused = run("backup", place, "--data", idle.data)
     assert refused.code == 1
     assert "--force" in refused.err
     assert place.read_text() == "precious"
 
-    assert run("backup", place, "--data", collector.data, "--force").code == 0
+    assert run("backup", place, "--data", idle.data, "--force").code == 0
     assert stored(place) == set()
 
 
 @pytest.mark.parametrize("name", ["fleet.db", "another.db"])
-def test_the_data_folder_itself_is_no_place_for_it(collector: CollectorProcess, name: str) -> None:
-    refused = run("backup", collector.data / name, "--data", collector.data, "--force")
+def test_the_data_folder_itself_is_no_place_for_it(idle: CollectorProcess, name: str) -> None:
+    refused = run("backup", idle.data / name, "--data", idle.data, "--force")
     assert refused.code == 1
     assert "elsewhere" in refused.err
-    assert name == "fleet.db" or name not in names(collector.data)
+    assert name == "fleet.db" or name not in names(idle.data)
 
 
-def test_a_place_that_is_none(collector: CollectorProcess, tmp_path: Path) -> None:
-    refused = run("backup", tmp_path / "nowhere" / "file", "--data", collector.data)
+def test_a_place_that_is_none(idle: CollectorProcess, tmp_path: Path) -> None:
+    refused = run("backup", tmp_path / "nowhere" / "file", "--data", idle.data)
     assert refused.code == 1
     assert "nowhere" in refused.err
 
 
-def test_a_pipe_or_a_device_is_not_replaced(collector: CollectorProcess, tmp_path: Path) -> None:
+def test_a_pipe_or_a_device_is_not_replaced(idle: CollectorProcess, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    refused = run("backup", pipe, "--data", collector.data, "--force")
+    refused = run("backup", pipe, "--data", idle.data, "--force")
     assert refused.code == 1
     assert "no place for a file" in refused.err
     assert pipe.is_fifo()
@@ -139,8 +150,8 @@ def test_a_folder_without_a_database(tmp_path: Path, place: Path) -> None:
     assert "lock" not in names(tmp_path)
 
 
-def test_another_admin_secret_than_the_collectors(collector: CollectorProcess, place: Path) -> None:
-    refused = run("backup", place, "--data", collector.data, ADMIN_SECRET="quite another secret")
+def test_another_admin_secret_than_the_collectors(idle: CollectorProcess, place: Path) -> None:
+    refused = run("backup", place, "--data", idle.data, ADMIN_SECRET="quite another secret")
     assert refused.code == 1
     assert "ADMIN_SECRET" in refused.err
     assert names(place.parent) == set()

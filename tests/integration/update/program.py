@@ -172,7 +172,7 @@ class Service:
         self.state = program_dir.parent / "state"
         self.log_path = program_dir.parent / "agent.log"
         self.starts = 0
-        # To ask for it takes a second of CPU time, at each of many first starts.
+        # To ask for it takes one more process, at each of many first starts.
         self.state.mkdir(parents=True)
         known = {"boot_time": facts.boot_time_ms(), "cpu_model": "a CPU"}
         (self.state / "cpu-model.json").write_text(json.dumps(known))
