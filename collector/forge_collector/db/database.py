@@ -27,20 +27,11 @@ _ENOUGH: Final = 1000  # units of a batch; more would make the first of them wai
 _MAX_WAITING: Final = 20_000
 _CHECKPOINT_PERIOD_S: Final = 1.0
 _READERS: Final = 2
-# What the event loop commits by itself: so few units, all brief, while the disk has been quick for
-# so many commits. Changing the thread twice costs a lone unit as long as its statements take
-# (measured: docs/performance.md); on a slow disk everybody else would wait for it.
-_FEW: Final = 8
-_QUICK_S: Final = 0.002
-_QUICK_IN_A_ROW: Final = 20
-# Units that took longer there were not brief: as many commits are the thread's again.
-_BRIEF_S: Final = 0.02  # what held the event loop for longer counts as a slow disk does
 
 
 class _Waiting(NamedTuple):
     unit: Unit[Any]
     future: asyncio.Future[Any]
-    is_brief: bool
 
 
 class _Outcome(NamedTuple):
@@ -63,8 +54,8 @@ BatchObserver = Callable[[int, float], None]
 class Database:
     """The one door to the store. Made inside a running event loop, closed with ``close``.
 
-    ``observe_batch`` is called after each commit, in the thread that made it, with the number of
-    units and the seconds they took.
+    ``observe_batch`` is called in the writer's thread after each commit, with the number of units
+    and the seconds they took.
     """
 
     def __init__(
@@ -84,8 +75,6 @@ class Database:
         self._queue: queue.SimpleQueue[list[_Waiting] | _Chore] = queue.SimpleQueue()
         self._put_off: deque[_Chore] = deque()
         self._writer = engine.open_writer()
-        self._writing = threading.RLock()  # whoever has it may use the writer, and what is below
-        self._quick_commits = 0
         self._written_since_checkpoint = False
         self._checkpoint_due = time.monotonic() + _CHECKPOINT_PERIOD_S
         self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
@@ -94,16 +83,15 @@ class Database:
         self._readers: list[Connection] = []
         self._reader_pool = ThreadPoolExecutor(_READERS, "db-reader", self._open_reader)
 
-    async def write(self, unit: Unit[T], *, brief: bool = False) -> T:
+    async def write(self, unit: Unit[T]) -> T:
         """Run a unit and return its result once it is durable.
 
-        ``brief``: it takes well below a millisecond, and may run in the event loop. What the unit
-        raises is raised here, after it alone was rolled back. Raises OverloadedError without
-        running it when too many wait, and DatabaseError when the transaction was lost.
+        What the unit raises is raised here, after it alone was rolled back. Raises OverloadedError
+        without running it when too many wait, and DatabaseError when the transaction was lost.
         """
-        return await self.queue(unit, brief=brief)
+        return await self.queue(unit)
 
-    def queue(self, unit: Unit[T], *, brief: bool = False) -> asyncio.Future[T]:
+    def queue(self, unit: Unit[T]) -> asyncio.Future[T]:
         """Queue a unit as ``write`` does, and return the future of its result.
 
         What is queued in one turn of the event loop runs in that order, and commits together.
@@ -113,7 +101,7 @@ class Database:
             raise OverloadedError(f"{self._waiting} units wait for the writer")
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
-        self._arrived.append(_Waiting(unit, future, brief))
+        self._arrived.append(_Waiting(unit, future))
         if len(self._arrived) == 1:
             # What this turn of the event loop brings goes over together: each hand-over makes the
             # two threads fight for the interpreter (measured: docs/performance.md).
@@ -173,31 +161,9 @@ class Database:
             raise DatabaseError("the database is closed")
 
     def _hand_over(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        if arrived and not self._commits_here(arrived):
-            self._queue.put(arrived)
-
-    def _commits_here(self, arrived: list[_Waiting]) -> bool:
-        """Commit units in the event loop, if that is for the best; tell whether it was."""
-        is_light = self._waiting == len(arrived) <= _FEW and all(one.is_brief for one in arrived)
-        if not is_light or self._quick_commits < _QUICK_IN_A_ROW:
-            return False
-        if not self._writing.acquire(blocking=False):
-            return False
-        started = time.monotonic()
-        try:
-            # Another process may hold the store for seconds: the thread can wait for it.
-            if not self._writer.began_at_once():
-                return False
-            if not self._written_since_checkpoint:
-                self._queue.put([])  # have the writer's thread look when a checkpoint is due
-            outcomes = self._commit(arrived, has_begun=True)
-            if time.monotonic() - started > _BRIEF_S:
-                self._quick_commits = 0
-        finally:
-            self._writing.release()
-        self._resolve(outcomes, len(arrived))
-        return True
+        if self._arrived:
+            self._queue.put(self._arrived)
+            self._arrived = []
 
     async def _do(self, run: Callable[[], T], *, is_last: bool = False) -> T:
         future: asyncio.Future[T] = self._loop.create_future()
@@ -234,9 +200,7 @@ class Database:
                 timeout_s = _CHECKPOINT_PERIOD_S if self._written_since_checkpoint else None
                 chore = self._do_batch(timeout_s)
             if chore is not None:
-                with self._writing:
-                    outcome = self._outcome_of(chore)
-                self._deliver([outcome])
+                self._deliver([self._outcome_of(chore)])
 
     def _go_on(self) -> None:
         """Amid a long chore: do what units wait, and leave other chores for later."""
@@ -248,12 +212,15 @@ class Database:
         """Commit what units wait, then a checkpoint if it is due; return the chore behind them."""
         batch, chore = self._next_batch(timeout_s)
         if batch:
-            with self._writing:
-                outcomes = self._commit(batch)
+            started = time.monotonic()
+            outcomes = self._commit(batch)
+            elapsed_s = time.monotonic() - started
+            if self._observe_batch is not None:
+                self._observe_batch(len(batch), elapsed_s)
+            self._written_since_checkpoint = True
             # Last: the event loop wakes up at this, and needs the interpreter for itself.
             self._deliver(outcomes, units=len(batch))
-        with self._writing:
-            self._checkpoint_when_due()
+        self._checkpoint_when_due()
         return chore
 
     def _next_batch(self, timeout_s: float | None) -> tuple[list[_Waiting], _Chore | None]:
@@ -270,32 +237,17 @@ class Database:
             return batch, None
         return batch, item
 
-    def _commit(self, batch: list[_Waiting], *, has_begun: bool = False) -> list[_Outcome]:
-        started = time.monotonic()
-        outcomes = self._run_batch(batch, has_begun=has_begun)
-        self._written_since_checkpoint = True
-        if self._observe_batch is not None:
-            self._observe_batch(len(batch), time.monotonic() - started)
-        return outcomes
-
-    def _run_batch(self, batch: list[_Waiting], *, has_begun: bool) -> list[_Outcome]:
+    def _commit(self, batch: list[_Waiting]) -> list[_Outcome]:
         try:
-            if not has_begun:
-                self._writer.begin_write()
+            self._writer.begin_write()
             is_alone = len(batch) == 1
             outcomes = [self._run_unit(waiting, is_alone=is_alone) for waiting in batch]
-            self._commit_to_disk()
+            self._writer.commit()
         except DatabaseError as error:
             # The transaction is lost, and with it every unit, whatever each one thought.
             self._abandon()
             return [_Outcome(waiting.future, None, _lost(error)) for waiting in batch]
         return outcomes
-
-    def _commit_to_disk(self) -> None:
-        started = time.monotonic()
-        self._writer.commit()
-        is_quick = time.monotonic() - started < _QUICK_S
-        self._quick_commits = self._quick_commits + 1 if is_quick else 0
 
     def _run_unit(self, waiting: _Waiting, *, is_alone: bool) -> _Outcome:
         """Run one unit in its savepoint; raises DatabaseError when the transaction is gone.

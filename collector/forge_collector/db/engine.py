@@ -43,9 +43,6 @@ class Connection(Tx, Protocol):
 
     def begin_write(self) -> None: ...
 
-    def began_at_once(self) -> bool:
-        """Begin as ``begin_write`` does if nothing is to be waited for; tell whether it was so."""
-
     def begin_read(self) -> None: ...
 
     def commit(self) -> None: ...

@@ -90,16 +90,6 @@ class SqliteConnection:
     def begin_write(self) -> None:
         self.execute("BEGIN IMMEDIATE")
 
-    def began_at_once(self) -> bool:
-        self.raw.execute("PRAGMA busy_timeout = 0")
-        try:
-            self.raw.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:  # whoever may wait tries again, and is told
-            return False
-        finally:
-            self.raw.execute(f"PRAGMA busy_timeout = {_BUSY_WAIT_MS}")
-        return True
-
     def begin_read(self) -> None:
         self.execute("BEGIN")
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
 
 from forge_collector.db import StorageFullError, Tx
 from forge_collector.events import NodeForgotten
 from forge_collector.http.problems import KINDS
 from forge_collector.jobs import rules, store, tasks
-from forge_collector.jobs.routes import asked, submitting
 from forge_shared.job_messages import (
     MAX_INLINE_BYTES,
     AttemptOutcome,
@@ -41,7 +37,7 @@ from tests.integration.http_api.jobs import (
     sweep,
     waits_for_jobs,
 )
-from tests.integration.http_api.running import ADMIN, JSON, Server, bearer, until
+from tests.integration.http_api.running import ADMIN, Server, bearer, until
 
 MINUTE_MS = 60_000
 
@@ -318,33 +314,6 @@ async def test_a_claim_whose_client_left_takes_nothing(server: Server) -> None:
     job_id = await submit(server)
     assert (await other.one()).id == job_id
     assert server.collector.jobs.count_waiting() == 0
-
-
-async def test_only_what_is_known_to_be_small_is_written_in_the_event_loop(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[bool] = []
-
-    def noting(request: web.Request) -> bool:
-        seen.append(asked.is_small(request))
-        return seen[-1]
-
-    monkeypatch.setattr(submitting, "is_small", noting)
-
-    async def sent(body: Any, **headers: str) -> None:
-        headers = {**ADMIN, "Content-Type": JSON, **headers}
-        answer = await server.call("POST", "/api/jobs", headers, data=body)
-        assert answer.status == 201, answer.body
-
-    async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
-        yield body
-
-    large = msgspec.json.encode({"type": "echo", "payload": "x" * 100_000})
-    await sent(b'{"type":"echo"}')
-    await sent(large)
-    await sent(in_chunks(large))
-    await sent(gzip.compress(large), **{"Content-Encoding": "gzip"})
-    assert seen == [True, False, False, False]
 
 
 async def test_a_revoked_token_gets_no_job_it_waited_for(server: Server) -> None:

@@ -18,7 +18,6 @@ from forge_shared.job_messages import MAX_INLINE_BYTES
 from forge_shared.messages import BOOT_ID_PATTERN, Role
 
 LEASE_HEADER: Final = "Forge-Lease"
-_SMALL_BYTES: Final = 16 * 1024
 _JOB_ID = re.compile(BOOT_ID_PATTERN)
 
 
@@ -38,15 +37,6 @@ def lease_of(request: web.Request) -> str | None:
     is none."""
     lease = request.headers.get(LEASE_HEADER)
     return lease if lease is not None and lease.isascii() else None
-
-
-def is_small(request: web.Request) -> bool:
-    """Tell whether what a request brings is written in no time. Of a body that comes compressed, or
-    in chunks, nobody knows before."""
-    if not request.body_exists:
-        return True
-    length = None if "Content-Encoding" in request.headers else request.content_length
-    return length is not None and length <= _SMALL_BYTES
 
 
 def job_id_of(text: str) -> str:

@@ -21,7 +21,6 @@ from forge_collector.jobs.live import LiveJobs
 from forge_collector.jobs.routes.asked import (
     check_inline,
     check_is_seen,
-    is_small,
     owner_seen,
     refusals_told,
 )
@@ -66,14 +65,12 @@ class SubmittingRoutes:
     async def submit(self, call: Call[JobSubmission | bytes]) -> web.Response:
         if isinstance(call.body, bytes):
             return json_response(await self._submit_batch(call.body, call.principal))
-        submitted = await self._submit_one(call.body, call.principal, brief=is_small(call.request))
+        submitted = await self._submit_one(call.body, call.principal)
         return json_response(submitted.reply, status=200 if submitted.change is None else 201)
 
     # --- one -------------------------------------------------------------------------------
 
-    async def _submit_one(
-        self, wanted: JobSubmission, principal: Principal, *, brief: bool
-    ) -> store.Submitted:
+    async def _submit_one(self, wanted: JobSubmission, principal: Principal) -> store.Submitted:
         _check_payload(wanted)
         if wanted.payload_file is None:
             faults = await self._job_types.faults(wanted.type, bytes(wanted.payload))
@@ -88,7 +85,7 @@ class SubmittingRoutes:
         def unit(tx: Tx) -> store.Submitted:
             return _told(tx, store.submit(tx, new, self._live.moment()), owner_id)
 
-        queued = self._db.queue(unit, brief=brief)
+        queued = self._db.queue(unit)
         # In the same turn of the event loop: what claims the job is in the commit that adds it.
         called = self._call_ahead(new, set())
         with refusals_told(new.job_id):

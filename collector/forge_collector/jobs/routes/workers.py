@@ -19,7 +19,6 @@ from forge_collector.jobs.job_types import JobTypes
 from forge_collector.jobs.live import LiveJobs
 from forge_collector.jobs.routes.asked import (
     check_inline,
-    is_small,
     is_too_large,
     job_id_of,
     refusals_told,
@@ -39,7 +38,6 @@ from forge_shared.job_messages import (
 )
 
 _TOKEN_BITS: Final = 64
-_FEW_JOBS: Final = 4  # that a claim takes briefly
 CLAIM_QUERY: Final[Mapping[str, Mapping[str, Any]]] = {
     "worker_id": {"type": "string"},
     "types": {"type": "string", "description": "Separated by commas."},
@@ -76,7 +74,6 @@ class WorkerRoutes:
             wanted = store.Claim(request, machine, _token())
             return self._db.queue(
                 lambda tx: store.claim(tx, wanted, live.limits, live.moment(), random.random),
-                brief=request.max <= _FEW_JOBS and is_small(call.request),
             )
 
         def is_there() -> bool:
@@ -120,7 +117,6 @@ class WorkerRoutes:
                 lambda tx: store.settle(
                     tx, job_id, result, node_id, self._live.moment(), random.random
                 ),
-                brief=is_small(call.request),
             )
         if settled.change is not None:
             self._live.note([settled.change])
