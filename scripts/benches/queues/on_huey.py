@@ -23,7 +23,7 @@ class Huey:
 
     def __init__(self, wanted: Wanted) -> None:
         path = Path(wanted.store["folder"]) / "huey.db"
-        self._huey = SqliteHuey(wanted.queue, str(path), fsync=True, timeout=_PATIENCE_S)
+        self._huey = SqliteHuey(wanted.queue, filename=str(path), fsync=True, timeout=_PATIENCE_S)
         self._task: Any = self._huey.task()(handlers.no_op)
         logging.getLogger("huey").setLevel(logging.ERROR)
 
