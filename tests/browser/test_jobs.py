@@ -430,6 +430,9 @@ def test_a_viewer_has_no_buttons_and_a_submitter_its_own_jobs_alone(
     page.wait_for_url("**/#/jobs")
     page.goto(f"{collector.url}/#/job/{others}")
     expect(page.get_by_role("heading")).to_contain_text("There is no job", timeout=PATIENCE_MS)
+    # Anew, so that no other stream has been open: to be told so is to be connected.
+    page.reload()
+    expect(page.locator("[data-connection=live]").first).to_be_attached(timeout=PATIENCE_MS)
     assert watched.complaints == []
     assert watched.strays == []
 

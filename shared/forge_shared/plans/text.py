@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Final
 
@@ -40,7 +41,22 @@ def _lines(text: str) -> Lines:
     lines = lines_of(text)
     if not lines:
         raise MalformedPlanError("text", "is empty")
+    content = text.removeprefix("\ufeff")
+    if content.lstrip().startswith(("{", "[")):
+        raise _json_fault(content)
     return lines
+
+
+def _json_fault(text: str) -> MalformedPlanError:
+    """Return what is wrong with a text that was meant as JSON: none of the formats begins so."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        return MalformedPlanError(where, f"is JSON that does not parse: {error.msg}")
+    except (RecursionError, ValueError):
+        return MalformedPlanError("text", "is JSON that is nested too deeply, or has huge numbers")
+    return MalformedPlanError("text", "is JSON: give the plan itself in place of a text")
 
 
 def _format(lines: Lines) -> Format:

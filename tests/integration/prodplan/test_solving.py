@@ -142,6 +142,11 @@ def test_what_is_pausable_goes_on_after_the_time_without_the_machine() -> None:
             "jobs[0].operations[0]",
         ),
         ({"text": "2 2\n0 3 1 4\n1 5 0 x\n"}, "malformed_plan", "line 3: 'x' is not"),
+        (
+            {"text": '{"jobs": [\n {"operations": ]}'},
+            "malformed_plan",
+            "line 2, column 17: is JSON that does not parse: ",
+        ),
         ({"text": "1 1\n0 1\n", "options": {"time_limit_s": 0}}, "malformed_plan", "options.time"),
         ([], "malformed_plan", "plan: must be an object"),
     ],

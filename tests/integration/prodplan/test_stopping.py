@@ -78,6 +78,41 @@ def test_the_time_limit_is_kept_and_the_best_schedule_handed_in() -> None:
     assert attempt.said[-2] == {"type": "progress", "fraction": 1.0, "message": "time is over"}
 
 
+def test_what_was_proved_before_is_not_proved_again() -> None:
+    payload = {"text": text_of("ft10.txt"), "options": {"time_limit_s": 4}}
+    with started() as first:
+        first.give(document(payload))
+        kept = first.until("checkpoint")["data"]
+    worst = objective_of(kept)
+    assert 0 <= kept["bound"] < worst
+
+    # More than CP-SAT proves of ft10 in so short a time, and less than its best, 930.
+    with started() as second:
+        second.give(document(payload, attempt=2, checkpoint=kept | {"bound": 929, "spent_s": 3.5}))
+        second.end()
+    told = [line["bound"] for line in second.said if line["type"] == "incumbent"]
+    bounds = [line["data"]["bound"] for line in second.said if line["type"] == "checkpoint"]
+    result = second.said[-1]["result"]
+    assert min(*told, *bounds, result["bound"]) >= 929
+
+    # Its schedule was proved to be best: there is nothing to search for.
+    with started() as third:
+        third.give(document(payload, attempt=3, checkpoint=kept | {"bound": worst}))
+        third.end()
+    result = third.said[-1]["result"]
+    assert (result["status"], result["objective"], result["bound"]) == ("optimal", worst, worst)
+
+
+def test_a_bound_that_a_schedule_contradicts_is_given_up() -> None:
+    with started() as attempt:
+        kept = {"version": 1, "spent_s": 0.0, "tasks": None, "bound": 10**6}
+        attempt.give(document({"text": text_of("ft06.txt")}, checkpoint=kept))
+        attempt.end()
+    told = [line for line in attempt.said if line["type"] == "incumbent"]
+    assert all(line["bound"] <= 55 for line in told)
+    assert attempt.said[-1]["result"]["bound"] == 55
+
+
 def test_a_wrong_checkpoint_is_not_used() -> None:
     with started() as attempt:
         wrong = {"version": 1, "spent_s": 0.0, "tasks": [[0, 0, 1]] * 36}

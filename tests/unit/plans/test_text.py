@@ -39,6 +39,21 @@ def test_a_read_plan_is_the_same_as_json(name: str) -> None:
     assert plan_from_json(plan_to_json(plan)) == plan
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('\n{"jobs": [\n1,]}', "line 3, column 3: is JSON that does not parse: "),
+        ("\ufeff[1", "line 1, column 3: is JSON that does not parse: "),
+        ("[" * 100_000, "text: is JSON that is nested too deeply"),
+        (' {"jobs": []}', "text: is JSON: give the plan itself"),
+    ],
+)
+def test_json_is_called_json(text: str, told: str) -> None:
+    with pytest.raises(MalformedPlanError) as error:
+        plan_from_text(text)
+    assert str(error.value).startswith(told)
+
+
 def test_a_job_shop() -> None:
     plan = plan_from_text("# ft02\n\n2 2\n0 3 1 4\r\n1 5   0 6\n")
     first, second = plan.jobs

@@ -78,7 +78,8 @@ class _Attempt:
         self._telling = Telling(self._clock)
         self._best: Schedule | None = None
         self._objective: int | None = None
-        self._bound = 0
+        self._known_bound = kept.bound
+        self._proved_bound = 0
         self._stop_by: float | None = None
         self._events = events
         self._search = Search(
@@ -90,12 +91,17 @@ class _Attempt:
         )
         if kept.schedule is not None:
             self._take(kept.schedule, 0)
+        else:
+            self._raise_bound(0)
 
     def run(self) -> int:
         """Search until it is over, and say what came of it."""
         self._search.start()
         while True:
             self._telling.tell()
+            if self._objective == self._known_bound:
+                # CP-SAT would prove it once more.
+                return self._end(Ended("OPTIMAL", None))
             event = self._next()
             if isinstance(event, Ended):
                 return self._end(event)
@@ -137,10 +143,18 @@ class _Attempt:
         self._raise_bound(bound)
 
     def _raise_bound(self, bound: int) -> None:
-        self._bound = max(self._bound, bound)
+        self._proved_bound = max(self._proved_bound, bound)
         if self._objective is not None:
-            self._bound = min(self._bound, self._objective)
+            self._proved_bound = min(self._proved_bound, self._objective)
         self._telling.stands(self._best, self._objective, self._bound)
+
+    @property
+    def _bound(self) -> int:
+        """The better of what was proved here and before. A schedule that is better than what is
+        said to have been proved before shows that it was not."""
+        if self._objective is not None and self._objective < self._known_bound:
+            return self._proved_bound
+        return max(self._known_bound, self._proved_bound)
 
     def _end(self, ended: Ended) -> int:
         self._raise_bound(ended.bound or 0)

@@ -15,6 +15,8 @@ from forge_prodplan.schedule import Schedule
 _INCUMBENT_EVERY_S: Final = 0.3
 _PROGRESS_EVERY_S: Final = 2.0
 _CHECKPOINT_EVERY_S: Final = 3.0
+# A bound alone is not worth a whole schedule so often.
+_BOUND_KEPT_EVERY_S: Final = 15.0
 _LONGEST_MESSAGE: Final = 1000
 _LEAST_LEFT: Final = 0.1  # of the time, for any attempt
 
@@ -69,6 +71,7 @@ class Telling:
         self._schedule: Schedule | None = None
         self._told: object = None
         self._kept: Schedule | None = None
+        self._bound_kept = 0
         self._message_told = ""
         self._incumbent_at = self._progress_at = self._checkpoint_at = -math.inf
 
@@ -80,7 +83,9 @@ class Telling:
         now = time.monotonic()
         if now - self._incumbent_at >= _INCUMBENT_EVERY_S:
             self.tell_incumbent()
-        if now - self._checkpoint_at >= _CHECKPOINT_EVERY_S:
+        is_new = self._schedule is not self._kept
+        every_s = _CHECKPOINT_EVERY_S if is_new else _BOUND_KEPT_EVERY_S
+        if now - self._checkpoint_at >= every_s:
             self.keep_if_better()
         message = self._message()
         if message != self._message_told or now - self._progress_at >= _PROGRESS_EVERY_S:
@@ -102,13 +107,15 @@ class Telling:
         say("incumbent", objective=self._objective, bound=self._bound, gap=round(self._gap(), 4))
 
     def keep_if_better(self) -> None:
-        if self._schedule is not self._kept:
+        if self._schedule is not self._kept or self._bound != self._bound_kept:
             self.keep()
 
     def keep(self) -> None:
         """Say what the next attempt needs to go on from here."""
-        self._kept, self._checkpoint_at = self._schedule, time.monotonic()
-        say("checkpoint", data=to_json(Checkpoint(self._schedule, self._clock.spent_s)))
+        self._kept, self._bound_kept = self._schedule, self._bound
+        self._checkpoint_at = time.monotonic()
+        kept = Checkpoint(self._schedule, self._clock.spent_s, self._bound)
+        say("checkpoint", data=to_json(kept))
 
     def _gap(self) -> float:
         objective = self._objective or 0

@@ -54,6 +54,12 @@ describe("a payload", () => {
     expect(() => payloadOf("", true)).toThrow(UnusablePayload);
   });
 
+  it("that begins as JSON does is never sent as a text", () => {
+    for (const broken of ['{"jobs": [}', " \n[1, 2", "{"]) {
+      expect(() => payloadOf(broken, true)).toThrow(/^It is not JSON: ./);
+    }
+  });
+
   it("may be a text where the schema or the name says so", () => {
     const type = { name: "x", title: "", resource_class: "cpu", versions: [], workers: 1 };
     expect(takesText({ ...type, payload_schema: { properties: { text: {} } } }, "x")).toBe(true);

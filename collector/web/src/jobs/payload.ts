@@ -6,6 +6,9 @@ import type { JobType } from "../wire/jobs";
 export const MOST_INLINE_BYTES = 1024 * 1024;
 export const MOST_FILE_BYTES = 256 * 1024 * 1024;
 
+/** No text that a type takes begins so: it was meant as JSON. */
+const BEGINS_JSON = /^\s*[{[]/;
+
 /** As it is sent: JSON, and how large it is. */
 export interface Payload {
   readonly json: Blob;
@@ -39,7 +42,7 @@ export function payloadOf(content: string, asText: boolean): Payload {
   } catch (error) {
     fault = error instanceof Error ? error.message : String(error);
   }
-  if (!asText) throw new UnusablePayload(`It is not JSON: ${fault}`);
+  if (!asText || BEGINS_JSON.test(content)) throw new UnusablePayload(`It is not JSON: ${fault}`);
   if (content.includes("\u0000")) throw new UnusablePayload("It is neither JSON nor a text.");
   return { json: new Blob([JSON.stringify({ text: content })]), words: 'text, sent as {"text": …}' };
 }

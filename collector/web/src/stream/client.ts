@@ -17,7 +17,9 @@ export const lineState = computed((): Exclude<Connection["state"], "forbidden"> 
   const { state } = connection.value;
   if (state !== "forbidden") return state;
   const jobs = jobsState.value;
-  return jobs === null ? "connecting" : jobs === "open" ? "live" : "lost";
+  if (jobs === null) return "connecting";
+  // Who is told that there is no such job is connected.
+  return jobs === "open" || jobs === "missing" ? "live" : "lost";
 });
 
 let waiting: FleetFrame[] = [];

@@ -26,7 +26,14 @@ class SignedOut extends Error {}
 /** Another sign-in may hear it, this one never. */
 class Forbidden extends Error {}
 
-class Refused extends Error {}
+class Refused extends Error {
+  readonly status: number;
+
+  constructor(status: number, reason: string) {
+    super(reason);
+    this.status = status;
+  }
+}
 
 export class StreamConnection<T> {
   readonly #source: Source<T>;
@@ -72,6 +79,7 @@ export class StreamConnection<T> {
           since: this.#lastHeard,
           retryAt: Date.now() + wait,
           reason: reasonOf(failure),
+          isMissing: failure instanceof Refused && failure.status === 404,
         });
         await this.#pause(wait);
       }
@@ -146,9 +154,10 @@ export class StreamConnection<T> {
 
 async function refusal(response: Response): Promise<Refused> {
   try {
-    return new Refused(parse(readProblem, await response.text()).detail);
+    return new Refused(response.status, parse(readProblem, await response.text()).detail);
   } catch {
-    return new Refused(`The collector answered with status ${response.status}.`);
+    const { status } = response;
+    return new Refused(status, `The collector answered with status ${status}.`);
   }
 }
 

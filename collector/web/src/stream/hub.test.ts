@@ -308,6 +308,16 @@ describe("the stream of jobs", () => {
     await vi.waitUntil(() => collector.open("/api/jobs/events?id=a%20b").length === 0);
     expect(collector.watched()).toEqual(["m", "n", "o"]);
   });
+
+  it("of a job that there is not is no broken line; that of a collector that fails is", async () => {
+    collector.status = 404;
+    const only = tab();
+    only.watch("job/gone");
+    await vi.waitUntil(() => only.statesOfTopic("job/gone").at(-1) === "missing");
+    collector.status = 503;
+    only.say({ kind: "retry" });
+    await vi.waitUntil(() => only.statesOfTopic("job/gone").at(-1) === "lost");
+  });
 });
 
 it("tells who may not hear the fleet so, and tries again only when asked to", async () => {

@@ -12,6 +12,8 @@ export type Connection =
       readonly since: number;
       readonly retryAt: number;
       readonly reason: string;
+      /** The collector answered, and has no such thing for whoever is signed in. */
+      readonly isMissing: boolean;
     }
   | { readonly state: "signed-out" }
   /** It is not for whoever is signed in. */
@@ -25,8 +27,11 @@ export type ToTab =
   | { readonly kind: "topic"; readonly topic: Topic; readonly state: WatchState }
   | { readonly kind: "news"; readonly topic: Topic; readonly news: News };
 
-/** How watching something goes. "refused": others have all the streams there are. */
-export type WatchState = "open" | "lost" | "refused";
+/**
+ * How watching something goes. "missing": the collector is there, and what is watched is not;
+ * "refused": others have all the streams there are.
+ */
+export type WatchState = "open" | "lost" | "missing" | "refused";
 
 export type FromTab =
   /**

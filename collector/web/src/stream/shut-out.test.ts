@@ -3,7 +3,7 @@ import type { Connection } from "./protocol";
 import { ShutOutCheck } from "./shut-out";
 
 const LIVE: Connection = { state: "live" };
-const LOST: Connection = { state: "lost", since: 0, retryAt: 0, reason: "" };
+const LOST: Connection = { state: "lost", since: 0, retryAt: 0, reason: "", isMissing: false };
 const REFUSED: Connection = { ...LOST, reason: "The collector answered with status 503." };
 
 /** What was done after the worker said all this, while the page was answered or not. */

@@ -70,7 +70,8 @@ class JobCounts extends Latest<JobsFrame> {
 }
 
 /** null: not known yet. */
-function stateOf({ state }: Connection): WatchState | null {
-  if (state === "connecting") return null;
-  return state === "live" ? "open" : "lost";
+function stateOf(connection: Connection): WatchState | null {
+  if (connection.state === "connecting") return null;
+  if (connection.state === "lost" && connection.isMissing) return "missing";
+  return connection.state === "live" ? "open" : "lost";
 }

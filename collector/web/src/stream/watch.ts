@@ -36,7 +36,8 @@ let isSettling = false;
  *
  * `onState` hears how it goes. "open": points come from now on, and what was missed before (the
  * tab was hidden, the line was broken) is to be had from the history; it is said each time anew.
- * "lost": the line is broken, and made again as soon as can be. "refused": this browser watches as
+ * "lost": the line is broken, and made again as soon as can be. "missing": there is no such thing,
+ * or not for this sign-in; it is asked for again now and then. "refused": this browser watches as
  * many other things as it can; should one be let go, "open" follows. A hidden tab watches
  * nothing, and hears "open" again once it is looked at.
  */

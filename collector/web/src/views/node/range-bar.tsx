@@ -137,6 +137,7 @@ function Liveness({
         </span>
       );
     case "lost":
+    case "missing":
     case "none":
       return <span class="liveness">…</span>;
   }

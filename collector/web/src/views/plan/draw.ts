@@ -191,7 +191,8 @@ function drawBar(
       pen.lineWidth = 1;
       pen.strokeRect(left + 0.5, top + 0.5, wide - gap - 1, height - 1);
     }
-    if (wide > 18 && height > 12) {
+    // On a bar that has stepped back nobody could read it.
+    if (wide > 18 && height > 12 && !isBack) {
       drawName(pen, ink, marks, bar, { left, top, wide: wide - gap, height });
     }
   }

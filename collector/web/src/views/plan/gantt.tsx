@@ -269,8 +269,8 @@ function Tip({ layout, place, unit, left, top, size }: TipProps) {
     ["Time", `${timeWords(task.start, "")} – ${timeWords(task.end, unit)}`],
     ["Takes", timeWords(task.end - task.start, unit)],
     ["Set-up", task.setup > 0 ? timeWords(task.setup, unit) : ""],
-    ["Due", job?.due === null || job === undefined ? "" : timeWords(job.due, unit)],
-    ["Late", job && job.tardiness > 0 ? `+${timeWords(job.tardiness, unit)}` : ""],
+    ["Job due", job?.due === null || job === undefined ? "" : timeWords(job.due, unit)],
+    ["Job late", job && job.tardiness > 0 ? `+${timeWords(job.tardiness, unit)}` : ""],
   ];
   const x = Math.max(4, Math.min(left, size.width - TIP_PX - 4));
   const y = isAbove ? top - 6 : top + 30;
