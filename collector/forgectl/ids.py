@@ -14,11 +14,16 @@ def meant(typed: str, known: Sequence[str], what: str) -> str:
     """Return the known id that this is, or is the beginning of; raises ClientError."""
     if typed in known:
         return typed
-    found = [each for each in known if each.startswith(typed)] if len(typed) >= SHORTEST else []
-    if not found:
+    if len(typed) < SHORTEST:
         raise ClientError(
             f"There is no {what} {typed!r}: give its id, as `forgectl {what}s list` shows it, or "
             f"at least the first {SHORTEST} characters."
+        )
+    found = [each for each in known if each.startswith(typed)]
+    if not found:
+        raise ClientError(
+            f"There is no {what} {typed!r}, nor one whose id begins with it; "
+            f"`forgectl {what}s list` shows which there are."
         )
     if len(found) > 1:
         raise ClientError(

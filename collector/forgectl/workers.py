@@ -52,7 +52,7 @@ def row(worker: Worker, load: Load, now_ms: int) -> list[str]:
         ", ".join(f"{each.name} {each.version}".strip() for each in worker.types) or figures.NONE,
         load.slots(worker) or figures.NONE,
         f"{figures.span(now_ms - worker.last_seen)} ago",
-        ", ".join(worker.running),
+        str(len(worker.running)),  # their ids would take a line each; --json has them
     ]
 
 

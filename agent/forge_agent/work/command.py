@@ -17,8 +17,9 @@ from forge_agent.core.untrusted import printable
 from forge_agent.log import NEUTRAL
 from forge_agent.terminal import complain, say
 from forge_agent.whereabouts import Whereabouts
-from forge_agent.work import clock, confinement, noted, owner, plugins
+from forge_agent.work import clock, confinement, noted, owner, plugins, suggested
 from forge_agent.work.owner import Owner
+from forge_agent.work.plugin_command import looked_in
 
 _DURATION: Final = re.compile(r"([1-9]\d{0,4})([mhd])")
 _MINUTES: Final = {"m": 1, "h": 60, "d": 1440}
@@ -47,7 +48,7 @@ def main(given: argparse.Namespace) -> int:
         where = whereabouts.here(given.config, given.state_dir)
         folder = _folder(where)
         if given.do == "status":
-            return _status(where, folder, as_json=given.json)
+            return _status(given, where, folder)
         before = _read(folder)
         after = _changed(before, given)
         missing = confinement.missing() if given.do == "on" and not after.trust_plugins else ""
@@ -60,12 +61,12 @@ def main(given: argparse.Namespace) -> int:
         complain(str(error))
         return 2
     except PermissionError as error:
-        complain(f"{error.filename} is closed to you: {_with_rights(given.do)}")
+        complain(f"{error.filename} is closed to you: {_with_rights(given)}")
         return 1
     except OSError as error:
         complain(f"{error.filename or folder}: {error.strerror}")
         return 1
-    _tell(given.do, after, folder)
+    _tell(given, after, where, folder)
     return 0
 
 
@@ -167,41 +168,61 @@ def _end_of(duration: str | None) -> int:
     return clock.wall_ms() + int(found.group(1)) * _MINUTES[found.group(2)] * 60_000
 
 
-def _tell(done: str, after: Owner, folder: Path) -> None:
-    match done:
+def _tell(given: argparse.Namespace, after: Owner, where: Whereabouts, folder: Path) -> None:
+    setting = where.settings is not None and where.settings.work
+    is_on = setting if after.enabled is None else after.enabled
+    if given.do in {"pause", "resume"} and not is_on:
+        say(f"{NEUTRAL} work is off: `{suggested.command('work on', given)}` turns it on")
+        return
+    match given.do:
         case "off":
             say("✓ work is off; jobs that ran here go on elsewhere")
         case "pause":
             say("✓ paused; jobs that ran here go on elsewhere")
         case _:
-            state = "on" if after.enabled else "off" if after.enabled is False else "not set"
-            say(f"✓ work is {state}")
+            say("✓ work is on")
     for line in told_terms(after):
         say(f"  {line}")
-    if done in {"on", "resume"} and not agents_noted.is_running(folder):
-        say(
-            f"{NEUTRAL} It begins once the agent runs: `forge-agent install`, or `forge-agent run`."
-        )
+    for name in _granted_in_vain(given, where):
+        say(f"! there is no plugin {printable(name)} here now")
+    if given.do in {"on", "resume"} and not agents_noted.is_running(folder):
+        say(f"{NEUTRAL} It begins once the agent runs: {_starting(given)}.")
+
+
+def _granted_in_vain(given: argparse.Namespace, where: Whereabouts) -> list[str]:
+    """Return the plugins that were just granted something and are not here: they may come yet."""
+    if not given.grant:
+        return []
+    here = {plugin.name for plugin in plugins.discover(looked_in(given, where)).plugins}
+    return sorted({grant.partition(":")[0] for grant in given.grant} - here)
+
+
+def _starting(given: argparse.Namespace) -> str:
+    running = f"`{suggested.command('run', given)}`"
+    if given.state_dir is not None:
+        return running  # a service has a folder of its own
+    return f"`{suggested.command('install', given)}`, or {running}"
 
 
 # --- status -------------------------------------------------------------------------------------
 
 
-def _status(where: Whereabouts, folder: Path, *, as_json: bool) -> int:
+def _status(given: argparse.Namespace, where: Whereabouts, folder: Path) -> int:
     """Print what is allowed and what is done; return 0 when work is on."""
     allowed = owner.read(folder)
     work = noted.look(folder, setting=where.settings is not None and where.settings.work)
-    if as_json:
+    if given.json:
         print(json.dumps(_as_json(work, allowed)))  # noqa: T201
         return 0 if work.enabled else 1
     paused = owner_policy.pause(allowed.terms, clock.wall_ms())
     on = f"{NEUTRAL} on, {paused}" if paused else "✓ on"
-    say(f"work        {on if work.enabled else f'{NEUTRAL} off: `forge-agent work on`'}")
+    off = f"{NEUTRAL} off: `{suggested.command('work on', given)}`"
+    say(f"work        {on if work.enabled else off}")
     if work.enabled:
         for line in told_terms(allowed):
             say(f"allowed     {line}")
     if work.worker is not None:
-        for line in told(work.worker, taken_up=work.taken_up):
+        for line in told(work.worker, given, taken_up=work.taken_up):
             say(line)
     elif work.enabled:
         runs = agents_noted.is_running(folder)
@@ -245,15 +266,15 @@ def told_terms(allowed: Owner) -> list[str]:
     return lines
 
 
-def told(note: noted.Note, *, taken_up: bool) -> list[str]:
+def told(note: noted.Note, given: argparse.Namespace, *, taken_up: bool) -> list[str]:
     """Return what the worker does, a line a subject. ``taken_up``: it has heard the owner's last
     word."""
     reason = f": {printable(note.reason)}" if note.reason else ""
     mark = "✓" if note.state == "ready" and taken_up else NEUTRAL
     so_far = "" if taken_up else "has not taken up yet what you said last; so far "
     lines = [f"worker      {mark} {so_far}{printable(note.state)}{reason}, pid {note.pid}"]
-    plugins = ", ".join(note.plugins) or "none: see `forge-agent plugins list`"
-    lines.append(f"plugins     {printable(plugins)}")
+    none = f"none: see `{suggested.command('plugins list', given)}`"
+    lines.append(f"plugins     {printable(', '.join(note.plugins)) or none}")
     lines += [
         f"            {NEUTRAL} not {printable(name)}: {printable(str(reason))}"
         for name, reason in note.unavailable.items()
@@ -270,7 +291,6 @@ def told(note: noted.Note, *, taken_up: bool) -> list[str]:
     return lines
 
 
-def _with_rights(word: str) -> str:
-    if os.name == "posix":
-        return f"sudo forge-agent work {word}."
-    return f"run forge-agent work {word} as an administrator."
+def _with_rights(given: argparse.Namespace) -> str:
+    again = suggested.command(f"work {given.do}", given)
+    return f"sudo {again}." if os.name == "posix" else f"run {again} as an administrator."

@@ -14,33 +14,34 @@ from forge_agent.core.untrusted import printable
 from forge_agent.log import NEUTRAL
 from forge_agent.terminal import complain, say
 from forge_agent.whereabouts import Whereabouts
-from forge_agent.work import confinement, owner, plugins, programs
+from forge_agent.work import confinement, owner, plugins, programs, suggested
 from forge_agent.work.plugins import Found, ManifestError, Plugin, Problem
 
 
 def main(given: argparse.Namespace) -> int:
     if given.do == "check" and given.folder is not None:
-        return _check(given.folder)
+        return _check(given)
     if given.folder is not None:
         complain("A folder goes with `forge-agent plugins check`.")
         return 2
     where = whereabouts.here(given.config, given.state_dir)
-    folders = _folders(given, where)
+    folders = looked_in(given, where)
     found = plugins.discover(folders)
     if given.do == "check":
         for plugin in found.plugins:
             if reason := programs.lacking(plugin):
                 say(f"{NEUTRAL} {plugin.name} {plugin.version} cannot run: {printable(reason)}")
             else:
-                _tell_good(plugin)
+                _tell_good(plugin, given)
         _tell_problems(found.problems)
         _tell_confinement()
         return 1 if found.problems else 0
-    return _list(found, folders, _grants(where), as_json=given.json)
+    return _list(given, found, folders, _grants(where))
 
 
-def _check(folder: Path) -> int:
+def _check(given: argparse.Namespace) -> int:
     """Tell whether a folder is a plugin of use here; return the exit code."""
+    folder: Path = given.folder
     try:
         plugin = plugins.check(folder)
     except ManifestError as error:
@@ -49,15 +50,18 @@ def _check(folder: Path) -> int:
     if reason := programs.lacking(plugin):
         _tell_problems((Problem(folder, (reason,)),))
         return 1
-    _tell_good(plugin)
+    _tell_good(plugin, given)
     _tell_confinement()
     return 0
 
 
 def _list(
-    found: Found, folders: tuple[Path, ...], grants: dict[str, list[str]], *, as_json: bool
+    given: argparse.Namespace,
+    found: Found,
+    folders: tuple[Path, ...],
+    grants: dict[str, list[str]],
 ) -> int:
-    if as_json:
+    if given.json:
         told = {
             "plugins": [_as_json(plugin, grants) for plugin in found.plugins],
             "problems": [
@@ -74,7 +78,7 @@ def _list(
         if reason := programs.lacking(plugin):
             say(f"    cannot run: {printable(reason)}")
         for what in plugins.refused(plugin, grants.get(plugin.name, [])):
-            say(f"    asks for {printable(what)}: {_granting(plugin, what)}")
+            say(f"    asks for {printable(what)}: {_granting(plugin, what, given)}")
     if not found.plugins:
         say("No plugins in " + ", ".join(printable(str(folder)) for folder in folders))
     _tell_problems(found.problems)
@@ -94,14 +98,14 @@ def _as_json(plugin: Plugin, grants: dict[str, list[str]]) -> dict[str, object]:
     }
 
 
-def _tell_good(plugin: Plugin) -> None:
+def _tell_good(plugin: Plugin, given: argparse.Namespace) -> None:
     say(f"✓ {plugin.name} {plugin.version}: {printable(str(plugin.folder))}")
     for what in plugins.asked(plugin):
-        say(f"    asks for {printable(what)}: {_granting(plugin, what)}")
+        say(f"    asks for {printable(what)}: {_granting(plugin, what, given)}")
 
 
-def _granting(plugin: Plugin, what: str) -> str:
-    return f"`forge-agent work on --grant {plugin.name}:{printable(what)}`"
+def _granting(plugin: Plugin, what: str, given: argparse.Namespace) -> str:
+    return f"`{suggested.command(f'work on --grant {plugin.name}:{what}', given)}`"
 
 
 def _tell_problems(problems: tuple[Problem, ...]) -> None:
@@ -118,7 +122,7 @@ def _tell_confinement() -> None:
         say(f"✓ jobs are confined here: {confinement.described()}")
 
 
-def _folders(given: argparse.Namespace, where: Whereabouts) -> tuple[Path, ...]:
+def looked_in(given: argparse.Namespace, where: Whereabouts) -> tuple[Path, ...]:
     """Return where the agent looks, or where it would: there may be none yet."""
     settings = where.settings
     if settings is None:

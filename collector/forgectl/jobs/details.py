@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
-from forge_shared.job_messages import Attempt, Incumbent, Job, Requirements
+from forge_shared.job_messages import Incumbent, Job, Requirements
 from forgectl import durations, figures, sizes
-from forgectl.jobs import words
+from forgectl.jobs import attempts, words
+from forgectl.jobs.attempts import Numbered
 from forgectl.output import local_time, printable
 
 _LOGS_SHOWN: Final = 3
@@ -24,11 +25,11 @@ def lines(job: Job) -> Iterator[str]:
     yield words.title(job)
     for label, told in _facts(job):
         yield f"  {label:<12}{told}"
-    for place, attempt in enumerate(job.attempts):
+    for known in attempts.numbered(job.attempts):
         yield ""
-        yield f"  {_attempt(attempt)}"
-        if place >= len(job.attempts) - _LOGS_SHOWN:
-            yield from _log(attempt.log_tail)
+        yield f"  {_attempt(known)}"
+        if known.place > len(job.attempts) - _LOGS_SHOWN:
+            yield from _log(known.attempt.log_tail)
     for label, document in (("payload", job.payload), ("result", job.result)):
         if (text := bytes(document).decode(errors="replace")) != "null":
             yield ""
@@ -85,21 +86,23 @@ def _limits(job: Job) -> Iterator[str]:
 
 
 def _solutions(found: Sequence[Incumbent]) -> str:
-    more = "… → " if len(found) > _SOLUTIONS_SHOWN else ""
-    shown = " → ".join(words.number(each.objective) for each in found[-_SOLUTIONS_SHOWN:])
-    return f"{len(found)}: {more}{shown}"
+    # What is proved of the best there can be is told with the solution there was already.
+    objectives = list(dict.fromkeys(each.objective for each in found))
+    more = "… → " if len(objectives) > _SOLUTIONS_SHOWN else ""
+    shown = " → ".join(words.number(each) for each in objectives[-_SOLUTIONS_SHOWN:])
+    return f"{len(objectives)}: {more}{shown}"
 
 
-def _attempt(attempt: Attempt) -> str:
+def _attempt(known: Numbered) -> str:
+    attempt = known.attempt
     if attempt.ended_at is None:
         ended, took = "running", ""
     else:
-        ended = (attempt.outcome.value if attempt.outcome else "ended").replace("_", " ")
+        ended = attempts.ending(attempt)
         took = f", took {figures.span(attempt.ended_at - attempt.started_at)}"
-    why = f": {words.failure(attempt.error)}" if attempt.error is not None else ""
     return (
-        f"attempt {attempt.number} on {printable(attempt.node_id)}, "
-        f"{local_time(attempt.started_at)}{took}: {ended}{why}"
+        f"{attempts.title(known)} on {printable(attempt.node_id)}, "
+        f"{local_time(attempt.started_at)}{took}: {ended}"
     )
 
 

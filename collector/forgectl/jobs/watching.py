@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from forge_shared import backoff
-from forge_shared.job_messages import Attempt, Job, JobStatus, Progress
+from forge_shared.job_messages import Job, JobStatus, Progress
 from forgectl import figures, output
 from forgectl.client import Client, ClientError, decoded
-from forgectl.jobs import words
+from forgectl.jobs import attempts, words
+from forgectl.jobs.attempts import Numbered
 from forgectl.jobs.listing import STYLES
 
 _REDRAWN_PER_S: Final = 4
@@ -130,7 +131,8 @@ class _Screen:
             _line(words.state(job), STYLES[job.status]),
         ]
         parts += _progress(job)
-        ended = [each for each in job.attempts if each.ended_at is not None]
+        known = attempts.numbered(job.attempts)
+        ended = [each for each in known if each.attempt.ended_at is not None]
         parts += [_line(_attempt(each), "dim") for each in ended[-_ATTEMPTS_DRAWN:]]
         if trouble:
             parts.append(_line(output.printable(trouble), "red"))
@@ -164,9 +166,8 @@ def _way(told: Progress) -> Iterator[RenderableType]:
         yield _line(words.sentence(told.message), "dim")
 
 
-def _attempt(attempt: Attempt) -> str:
-    outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "ended"
+def _attempt(known: Numbered) -> str:
+    attempt = known.attempt
     took = figures.span((attempt.ended_at or attempt.started_at) - attempt.started_at)
-    why = f": {words.failure(attempt.error)}" if attempt.error is not None else ""
     node = output.printable(attempt.node_id)
-    return f"attempt {attempt.number} on {node} {outcome} after {took}{why}"
+    return f"{attempts.title(known)} on {node}, took {took}: {attempts.ending(attempt)}"

@@ -127,6 +127,9 @@ def test_a_payload_that_its_type_does_not_take_is_refused_with_every_fault(
     assert done.exit_code == 1
     assert "n: 'one' is not of type 'integer'" in done.stderr
     assert "m: 1 is not of type 'string'" in done.stderr
+    assert "`forgectl jobs types --json`" in done.stderr
+    types = json.loads(called("jobs", "types", "--json").stdout)
+    assert [each["payload_schema"] for each in types if each["name"] == "strict"] == [schema]
     assert called("jobs", "submit", "strict", "-", input='{"n": 1}').exit_code == 0
 
 
@@ -246,11 +249,11 @@ def test_workers_and_who_has_none(
     assert "paused: its owner \ufffd[2J is back" in row
     assert "echo 1.0, prodplan 1.4" in row
     assert "cpu 0/4, io 1/10" in row
-    assert row.split()[-1] == job_id
+    assert row.split()[-1] == "1"
     assert idle.startswith("No worker on cellar: work is off there. `forge-agent work on`")
     crew = json.loads(called("workers", "--json").stdout)
     assert crew["nodes_without_worker"] == ["cellar"]
-    assert [each["id"] for each in crew["workers"]] == [worker.id]
+    assert [(each["id"], each["running"]) for each in crew["workers"]] == [(worker.id, [job_id])]
     worker.end(job, "succeeded")
 
 

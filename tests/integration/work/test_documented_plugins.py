@@ -170,7 +170,8 @@ def test_the_commands_tell_what_is_there(
     assert cli.main(["plugins", "list", *state]) == 0
     said = capsys.readouterr()
     assert "checksum  1.0  io" in said.out
-    assert f"`forge-agent work on --grant checksum:read:{tmp_path}/media`" in said.out
+    granting = f"`forge-agent work on --grant checksum:read:{tmp_path}/media {' '.join(state)}`"
+    assert granting in said.out
     assert "name must be a line of text" in said.err
     assert cli.main(["plugins", "list", "--json", *state]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -29,10 +29,10 @@ def test_an_id_or_the_beginning_of_one_alone_is_meant(typed: str, meant: str) ->
     ("typed", "said"),
     [
         ("019a-b", "is the beginning of 3 tokens: give more"),
-        ("beef", "There is no token 'beef'"),
+        ("beef", "There is no token 'beef', nor one whose id begins with it"),
         ("fee", "the first 4 characters"),
         ("", "There is no token ''"),
-        ("../feed-01", "`forgectl tokens list` shows it"),
+        ("../feed-01", "`forgectl tokens list` shows which there are"),
     ],
 )
 def test_what_could_be_several_or_is_none_is_refused(typed: str, said: str) -> None:

@@ -62,7 +62,7 @@ def test_a_line_says_what_a_worker_does() -> None:
         "echo 1.0, bare",
         "cpu 1/4, io 0/10, llm 1/0",
         "5 s ago",
-        "j1, j2, j3",
+        "3",
     ]
 
 

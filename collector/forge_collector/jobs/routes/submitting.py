@@ -222,8 +222,8 @@ def _check_payload(wanted: JobSubmission) -> None:
 def _not_taken(job_type: str, faults: list[FieldError]) -> ProblemError:
     return ProblemError(
         "payload_invalid",
-        f"{faults[0].field}: {faults[0].detail}. GET /api/workers has the schema that "
-        f"{job_type} wants.",
+        f"{faults[0].field}: {faults[0].detail}. `forgectl jobs types --json`, or GET "
+        f"/api/workers, has the schema that {job_type} wants.",
         errors=faults,
     )
 
