@@ -9,7 +9,7 @@ export interface Search {
   readonly objective: readonly (number | null)[];
   readonly bound: readonly (number | null)[];
   readonly hasBound: boolean;
-  /** How many solutions were found. */
+  /** How many solutions were found; where the bound alone moved, it is none. */
   readonly found: number;
   readonly length: number;
   /** When further attempts were begun. */
@@ -59,7 +59,7 @@ export function searchOf(
     objective,
     bound,
     hasBound: bound.some((one) => one !== null),
-    found: incumbents.length,
+    found: new Set(incumbents.map((one) => one.objective)).size,
     length: Math.max(end, 1),
     starts: isOneClock ? attempts.slice(1).map(({ started_at }) => started_at - start) : [],
     isLog: low > 0 && high / low > MAGNITUDES,
