@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -159,7 +160,10 @@ class Claims:
         claim_id = self._journal.next_claim()
         with self._holding.changed:
             offered = self._holding.free()
-            types = self._setbacks.ready(self._claimer.types())
+            every = self._claimer.types()
+            # Looked at first: what pauses no longer in between is claimed all the same.
+            next_ready_at_s = self._setbacks.next_ready_at_s(every)
+            types = self._setbacks.ready(every)
             if not (types and any(offered.values())):
                 return
             self._offered, self._interrupted = offered, False
@@ -168,7 +172,7 @@ class Claims:
         if self._takes_results_along and not asked_again:
             results = self._results.take(_MOST_AT_ONCE, _MOST_RESULT_BYTES, with_files=False)
         self._holding.announce_claim(comes=False)
-        wait_s = 0 if asked_again or results else WAIT_S
+        wait_s = 0 if asked_again or results else _wait_s(next_ready_at_s)
         message = {
             "worker_id": self._claimer.worker_id,
             "types": types,
@@ -311,6 +315,12 @@ class Claims:
                 if self._stopping:
                     return
                 self._holding.changed.wait(left_s)
+
+
+def _wait_s(next_ready_at_s: float) -> int:
+    """Return how long a claim may wait: what pauses now is to be claimed when it does no more."""
+    left_s = next_ready_at_s - time.monotonic()
+    return max(1, math.ceil(left_s)) if left_s < WAIT_S else WAIT_S
 
 
 def _jobs_of(answer: Any) -> list[Job]:

@@ -4,6 +4,7 @@ row. On a machine that lacks something, jobs end faster than anywhere else: it w
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,12 @@ class Setbacks:
     def ready_at_s(self, types: Sequence[str]) -> float:
         """Return when the first of the types does not pause."""
         return min(map(self._not_before_s, types), default=0.0)
+
+    def next_ready_at_s(self, types: Sequence[str]) -> float:
+        """Return when the next of the types that pause does so no more; infinite if none pauses."""
+        now_s = self._now_s()
+        later = (at_s for at_s in map(self._not_before_s, types) if at_s > now_s)
+        return min(later, default=math.inf)
 
     def _not_before_s(self, offered: str) -> float:
         with self._lock:

@@ -26,3 +26,12 @@ def test_a_job_that_failed_for_a_reason_of_its_own_says_nothing_of_the_machine()
     setbacks = Setbacks(lambda: 100.0)
     setbacks.note("echo", failed("infeasible", "", retryable=False))
     assert setbacks.ready(TYPES) == TYPES
+
+
+def test_a_claim_waits_until_what_pauses_may_be_claimed_again() -> None:
+    setbacks = Setbacks(lambda: 100.0)
+    assert setbacks.next_ready_at_s(TYPES) == float("inf")
+    for _ in range(20):
+        setbacks.note("echo", failed("crashed", ""))
+    assert 100 < setbacks.next_ready_at_s(TYPES) <= 130
+    assert setbacks.next_ready_at_s(["prodplan@2"]) == float("inf")
