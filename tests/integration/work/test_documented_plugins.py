@@ -15,6 +15,7 @@ from forge_agent.work import plugins
 from forge_agent.work.child import Ending
 from forge_agent.work.plugins import Granted, Plugin
 from tests.integration.work import jobs
+from tests.process import wait_for
 
 TEXT = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`(\w+/[\w.]+)`\n\n```\w+\n(.+?)^```$", TEXT, re.MULTILINE | re.DOTALL))
@@ -77,7 +78,7 @@ def test_the_example_in_shell(tmp_path: Path) -> None:
         ending_without = job.wait(10)
         assert ending_without is not None
         assert ending_without.exit_code == 1
-        assert "Permission denied" in job.stderr_tail()
+        wait_for(lambda: "Permission denied" in job.stderr_tail(), "what it wrote to be read")
     ending, lines = run(plugin, tmp_path, {"name": "other.mkv"}, granted=granted)
     assert ending.exit_code == 1
     assert lines == [
