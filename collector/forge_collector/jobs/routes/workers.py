@@ -73,7 +73,7 @@ class WorkerRoutes:
         def claim() -> asyncio.Future[store.Claimed]:
             wanted = store.Claim(request, machine, _token())
             return self._db.queue(
-                lambda tx: store.claim(tx, wanted, live.limits, live.moment(), random.random),
+                lambda tx: store.claim(tx, wanted, live.limits, live.moment(), random.random)
             )
 
         def is_there() -> bool:
@@ -116,7 +116,7 @@ class WorkerRoutes:
             settled = await self._db.write(
                 lambda tx: store.settle(
                     tx, job_id, result, node_id, self._live.moment(), random.random
-                ),
+                )
             )
         if settled.change is not None:
             self._live.note([settled.change])
