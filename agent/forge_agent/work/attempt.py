@@ -182,6 +182,8 @@ class Attempt:
             ending = self._ran(self._spec(plugin, document), self._take_line)
         except NotStartedError as error:
             return attempts.failed("not_started", str(error)[:_LONGEST_MESSAGE])
+        if ending.reason is Reason.WALL_LIMIT:  # the keeper's clock was ahead of ours
+            self.stop(Stop.WALL_LIMIT)
         settlement = attempts.settle(self._stop, self._ended(ending))
         result = self._said.result
         if settlement is None or settlement.status != "succeeded" or not plugin.verify:
@@ -314,8 +316,6 @@ class Attempt:
             self._bench.on_news()
 
     def _ended(self, ending: Ending) -> Ended:
-        if ending.reason is Reason.WALL_LIMIT:
-            self.stop(Stop.WALL_LIMIT)
         return Ended(
             exit_code=ending.exit_code,
             how=ending.how,

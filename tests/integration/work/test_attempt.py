@@ -11,7 +11,7 @@ import pytest
 
 from forge_agent import config
 from forge_agent.log import Log
-from forge_agent.work import files
+from forge_agent.work import clock, files
 from forge_agent.work.attempt import Attempt, Bench
 from forge_agent.work.catalogue import Catalogue
 from forge_agent.work.collector import Line, Peer
@@ -72,6 +72,15 @@ def test_a_plugin_that_went_while_its_job_came_costs_the_job_nothing(
     job = {**a_job({"steps": 1}), "type": "gone"}
     message = end_of(Attempt(job, 1e12, bench), bench, ended)
     assert (message["status"], message.get("error")) == ("yielded", None)
+
+
+def test_a_job_whose_time_is_up_by_its_keeper_first_has_timed_out(
+    bench: Bench, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "awake_or_not_s", lambda: 0.0)  # the worker never sees it
+    job = {**a_job({"steps": 100_000}), "wall_limit_s": 1}
+    message = end_of(Attempt(job, 1e12, bench), bench, ended)
+    assert (message["outcome"], message["error"]["code"]) == ("timed_out", "wall_limit")
 
 
 def test_a_result_that_the_disk_does_not_give_back_is_a_failure(
