@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import random
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from forge_shared import __version__, codec
+from forge_shared import __version__, backoff, codec
 from forge_shared.messages import Problem
 
 _TIMEOUT_S: Final = 30.0
@@ -112,6 +114,28 @@ class Client:
                 if line.startswith(b"data: "):
                     yield line.removeprefix(b"data: ").rstrip(b"\r\n")
         raise ClientError(f"The collector at {self.url} ended the stream.", is_final=False)
+
+    def lasting_events(
+        self, path: str, lost: Callable[[str], None]
+    ) -> Generator[bytes, None, None]:
+        """As ``events``, of a collector that may go away and come back. ``lost``: told why nothing
+        comes for the moment.
+
+        Ends with a ClientError alone: the collector never was there, or it refuses.
+        """
+        failures, was_there = 0, False
+        while True:
+            try:
+                with closing(self.events(path)) as events:
+                    for data in events:
+                        failures, was_there = 0, True
+                        yield data
+            except ClientError as error:
+                if error.is_final or not was_there:
+                    raise
+                lost(str(error))
+            failures += 1
+            time.sleep(backoff.full_jitter_s(failures, random.random()))  # noqa: S311  no secret
 
     def _call(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] = _NO_HEADERS

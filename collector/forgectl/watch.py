@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from contextlib import closing
@@ -13,10 +12,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from forge_shared import backoff
 from forge_shared.messages import FleetFrame
 from forgectl import fleet, output
-from forgectl.client import Client, ClientError, decoded
+from forgectl.client import Client, decoded
 from forgectl.fleet import Fleet
 
 EVENTS: Final = "/api/fleet/events"
@@ -58,25 +56,17 @@ def redrawn(client: Client) -> None:
     """Redraw the fleet on the whole terminal until it is interrupted, and find a collector that
     went away again; raises ClientError when there never was one, or it refuses."""
     screen = _Screen(output.console(), client.url)
-    with Live(
-        get_renderable=screen.drawn,
-        console=screen.console,
-        screen=True,
-        refresh_per_second=_REDRAWN_PER_S,
+    with (
+        Live(
+            get_renderable=screen.drawn,
+            console=screen.console,
+            screen=True,
+            refresh_per_second=_REDRAWN_PER_S,
+        ),
+        closing(client.lasting_events(EVENTS, screen.lost)) as events,
     ):
-        failures, was_there = 0, False
-        while True:
-            try:
-                with closing(client.events(EVENTS)) as events:
-                    for data in events:
-                        screen.take(decoded(data, FleetFrame))
-                        failures, was_there = 0, True
-            except ClientError as error:
-                if error.is_final or not was_there:
-                    raise
-                screen.lost(str(error))
-            failures += 1
-            time.sleep(backoff.full_jitter_s(failures, random.random()))  # noqa: S311  no secret
+        for data in events:
+            screen.take(decoded(data, FleetFrame))
 
 
 class _Screen:

@@ -48,7 +48,7 @@ _PEER: Final = "node_exporter"
 )
 def command(minutes: float, tls: bool, starts: int, built: Path) -> None:
     """Memory, CPU and growth of a monitoring agent, beside node_exporter scraped as often."""
-    node_exporter.check_installed()
+    servers.check_installed(node_exporter.PROGRAM)
     programs = [agents.SOURCE, *agents.built(built)]
     scheme = "https" if tls else "http"
     click.echo(f"{minutes:g} min, every {_INTERVAL_S:g} s, over {scheme}, all at the same time")

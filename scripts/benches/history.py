@@ -39,7 +39,7 @@ class Times(NamedTuple):
 @click.option("--requests", default=100, show_default=True, type=click.IntRange(50, 10_000))
 def command(nodes: int, hours: float, recording: Path, requests: int) -> None:
     """All series of one node in 300 points: p50 and p99, beside VictoriaMetrics in turn."""
-    victoria.check_installed()
+    servers.check_installed(victoria.PROGRAM)
     plan = fleet_history.plan(recording, nodes, hours)
     click.echo(fleet_history.described(plan))
     click.echo(f"{machine.described()}; VictoriaMetrics {victoria.version()}, nocache=1")

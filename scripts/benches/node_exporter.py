@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -17,7 +15,7 @@ import click
 
 from scripts.benches import servers
 
-_PROGRAM: Final = "prometheus-node-exporter"
+PROGRAM: Final = "prometheus-node-exporter"
 _TIMEOUT_S: Final = 10.0
 _PATIENCE_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.05
@@ -28,18 +26,9 @@ _HEADERS: Final = {
 }
 
 
-def check_installed() -> None:
-    if shutil.which(_PROGRAM) is None:
-        raise click.ClickException(
-            f"{_PROGRAM} is not installed, and this bench measures beside it: on Debian or Ubuntu"
-            f" `apt-get install {_PROGRAM}` (and `systemctl disable --now {_PROGRAM}`: the bench"
-            " starts one of its own)."
-        )
-
-
 def version() -> str:
     told = subprocess.run(
-        [_PROGRAM, "--version"], capture_output=True, text=True, check=True, timeout=10
+        [PROGRAM, "--version"], capture_output=True, text=True, check=True, timeout=10
     )
     found = re.search(r"version (\S+)", told.stdout + told.stderr)
     return found[1] if found else "of unknown version"
@@ -48,10 +37,8 @@ def version() -> str:
 @contextmanager
 def running(interval_s: float) -> Iterator[int]:
     """Run one with its default collectors, scraped at this interval; yields its pid."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with servers.running([_PROGRAM, f"--web.listen-address=127.0.0.1:{port}"]) as output:
+    port = servers.free_port()
+    with servers.running([PROGRAM, f"--web.listen-address=127.0.0.1:{port}"]) as output:
         scraper = Scraper(port, interval_s)
         try:
             yield output.process.pid
@@ -77,7 +64,7 @@ class Scraper:
         self._thread.join(_TIMEOUT_S)
         self._connection.close()
         if self._failure:
-            raise click.ClickException(f"{_PROGRAM} could not be scraped: {self._failure}")
+            raise click.ClickException(f"{PROGRAM} could not be scraped: {self._failure}")
 
     def _run(self) -> None:
         due_s = time.monotonic()
@@ -102,7 +89,7 @@ class Scraper:
                 self._connection.connect()
             except OSError as error:
                 if time.monotonic() > until_s:
-                    raise click.ClickException(f"{_PROGRAM} does not listen: {error}") from None
+                    raise click.ClickException(f"{PROGRAM} does not listen: {error}") from None
                 time.sleep(_LOOK_EVERY_S)
             else:
                 return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -47,6 +49,23 @@ class Output(NamedTuple):
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(_LAST_WORDS_S)
         return click.ClickException(f"a server did not start; it said:\n{self.path.read_text()}")
+
+
+def check_installed(program: str) -> None:
+    """Raise ClickException unless a peer that Debian packages is here."""
+    if shutil.which(program) is None:
+        raise click.ClickException(
+            f"{program} is not installed, and this bench measures beside it: on Debian or Ubuntu"
+            f" `apt-get install {program}` (and `systemctl disable --now {program}`: the bench"
+            " starts one of its own)."
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 @contextmanager

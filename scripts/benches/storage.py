@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import click
 
 from forge_collector.config import DATABASE_FILE
-from scripts.benches import fleet_history, folders, machine, replicas, victoria
+from scripts.benches import fleet_history, folders, machine, replicas, servers, victoria
 from scripts.benches.fleet_history import INTERVAL_MS, Filled, Plan
 from scripts.benches.http_client import Client
 from scripts.benches.victoria import NodeSeries, Series
@@ -38,7 +38,7 @@ class Ours(NamedTuple):
 @click.option("--control/--no-control", default=True, help="Whether the hours are like recorded.")
 def command(nodes: int, hours: float, recording: Path, *, control: bool) -> None:
     """Bytes a sample of the whole data folder in steady state, beside VictoriaMetrics."""
-    victoria.check_installed()
+    servers.check_installed(victoria.PROGRAM)
     plan = fleet_history.plan(recording, nodes, hours)
     click.echo(fleet_history.described(plan))
     click.echo(machine.described())

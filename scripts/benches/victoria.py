@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import subprocess
 import time
 from array import array
@@ -20,7 +18,7 @@ from forge_shared import metrics
 from scripts.benches import folders, servers
 from scripts.benches.http_client import Client
 
-_PROGRAM: Final = "victoria-metrics"
+PROGRAM: Final = "victoria-metrics"
 _PATIENCE_S: Final = 120
 _LOOK_EVERY_S: Final = 0.1
 _STANDS_STILL_S: Final = 2.0
@@ -52,20 +50,11 @@ class Footprint(NamedTuple):
     folder: int
 
 
-def check_installed() -> None:
-    if shutil.which(_PROGRAM) is None:
-        raise click.ClickException(
-            f"{_PROGRAM} is not installed, and this bench measures beside it: on Debian or Ubuntu"
-            f" `apt-get install {_PROGRAM}` (and `systemctl disable --now {_PROGRAM}`: the bench"
-            " starts one of its own)."
-        )
-
-
 def version() -> str:
     """Return the package's version; the program itself does not tell."""
     try:
         told = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Version}", _PROGRAM],
+            ["dpkg-query", "-W", "-f", "${Version}", PROGRAM],
             capture_output=True,
             text=True,
             check=True,
@@ -79,11 +68,9 @@ def version() -> str:
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
     """Run one on this folder; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{servers.free_port()}"
     command = [
-        _PROGRAM,
+        PROGRAM,
         f"-storageDataPath={folder}",
         f"-httpListenAddr={address}",
         "-retentionPeriod=1y",

@@ -13,12 +13,7 @@ from forge_collector.access.rules import Kind
 from forge_collector.clock import Clock
 from forge_collector.db import Database
 from forge_collector.http.limits import AttemptLimiter
-from forge_collector.http.problems import (
-    ProblemError,
-    invalid,
-    not_found,
-    too_many_attempts,
-)
+from forge_collector.http.problems import ProblemError, invalid, not_found
 from forge_collector.http.reach import Reach, is_loopback
 from forge_collector.http.routing import (
     ADMIN,
@@ -175,18 +170,8 @@ class AccessRoutes:
         except ValueError as error:
             raise invalid("body", str(error)) from None
         address = call.request.remote or ""
-        # Taken before the proof is looked at, so that guesses sent all at once count too.
-        if not self._failures.allow(address, self._clock.monotonic_ms()):
-            raise too_many_attempts()
-        was_guess = False
-        try:
+        with self._failures.attempt(address, self._clock.monotonic_ms(), "login_failed"):
             session = await self._session_for(call.body, self._clock.now_ms())
-        except ProblemError:
-            was_guess = True
-            raise
-        finally:
-            if not was_guess:
-                self._failures.give_back(address)
         if not await self._db.write(lambda tx: store.add_granted(tx, session.credential)):
             raise ProblemError("login_failed", "This token was revoked just now.")
         self._keyring.add(session.credential)

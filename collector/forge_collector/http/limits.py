@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from forge_collector.http.problems import ProblemError, too_large
+from forge_collector.http.problems import ProblemError, too_large, too_many_attempts
 
 BODY_TIMEOUT_S: Final = 30.0
 _MAX_ADDRESSES: Final = 4096
@@ -65,6 +67,23 @@ class AttemptLimiter:
     def __init__(self, attempts_per_minute: int) -> None:
         self._capacity = float(attempts_per_minute)
         self._buckets: dict[str, tuple[float, int]] = {}
+
+    @contextmanager
+    def attempt(self, address: str, now_ms: int, guess: str) -> Iterator[None]:
+        """Count what the block does as an attempt if it raises a ProblemError with the code
+        ``guess``; raises ProblemError 429."""
+        # Taken before anything is looked at, so that guesses sent all at once count too.
+        if not self.allow(address, now_ms):
+            raise too_many_attempts()
+        was_guess = False
+        try:
+            yield
+        except ProblemError as error:
+            was_guess = error.code == guess
+            raise
+        finally:
+            if not was_guess:
+                self.give_back(address)
 
     def allow(self, address: str, now_ms: int) -> bool:
         """Take one attempt; False when the address has used up its own."""

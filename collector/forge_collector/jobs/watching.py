@@ -7,9 +7,9 @@ What changed is noted as it happens, and read and encoded once for all, a few ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, TypeVar
 
 from forge_collector.http.streams import event
 from forge_collector.jobs.store import Change, Gone
@@ -120,6 +120,10 @@ class JobWatch:
                 yield self._frame
 
 
+K = TypeVar("K")
+W = TypeVar("W", ListWatch, JobWatch)
+
+
 class Watches:
     """All lists and jobs that are watched."""
 
@@ -150,24 +154,21 @@ class Watches:
     def jobs_with_news(self) -> list[JobWatch]:
         return [watched for watched in self._jobs.values() if watched.has_news]
 
-    @contextmanager
-    def of_list(self, owner_id: str | None) -> Iterator[ListWatch]:
-        watched = self._lists.setdefault(owner_id, ListWatch(owner_id))
-        watched.watchers += 1
-        try:
-            yield watched
-        finally:
-            watched.watchers -= 1
-            if not watched.watchers:
-                del self._lists[owner_id]
+    def of_list(self, owner_id: str | None) -> AbstractContextManager[ListWatch]:
+        return _watching(self._lists, owner_id, ListWatch)
 
-    @contextmanager
-    def of_job(self, job_id: str) -> Iterator[JobWatch]:
-        watched = self._jobs.setdefault(job_id, JobWatch(job_id))
-        watched.watchers += 1
-        try:
-            yield watched
-        finally:
-            watched.watchers -= 1
-            if not watched.watchers:
-                del self._jobs[job_id]
+    def of_job(self, job_id: str) -> AbstractContextManager[JobWatch]:
+        return _watching(self._jobs, job_id, JobWatch)
+
+
+@contextmanager
+def _watching(watches: dict[K, W], key: K, new: Callable[[K], W]) -> Iterator[W]:
+    """What is watched is there from its first watcher to its last."""
+    watched = watches.setdefault(key, new(key))
+    watched.watchers += 1
+    try:
+        yield watched
+    finally:
+        watched.watchers -= 1
+        if not watched.watchers:
+            del watches[key]

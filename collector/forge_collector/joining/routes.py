@@ -13,12 +13,7 @@ from forge_collector.clock import Clock
 from forge_collector.db import Database
 from forge_collector.fleet import store as fleet
 from forge_collector.http.limits import AttemptLimiter
-from forge_collector.http.problems import (
-    ProblemError,
-    invalid,
-    not_found,
-    too_many_attempts,
-)
+from forge_collector.http.problems import ProblemError, invalid, not_found
 from forge_collector.http.reach import Reach
 from forge_collector.http.routing import ADMIN, OPEN, Call, Route, empty, json_response
 from forge_collector.joining import rules, store
@@ -122,18 +117,8 @@ class JoiningRoutes:
 
     async def join(self, call: Call[JoinRequest]) -> web.Response:
         address = call.request.remote or ""
-        # Taken before the code is looked at, so that guesses sent all at once count too.
-        if not self._guesses.allow(address, self._clock.monotonic_ms()):
-            raise too_many_attempts()
-        was_guess = False
-        try:
+        with self._guesses.attempt(address, self._clock.monotonic_ms(), rules.UNKNOWN):
             token = await self._claim(call.body)
-        except RefusedError as refused:
-            was_guess = refused.code == rules.UNKNOWN
-            raise ProblemError(refused.code, str(refused)) from None
-        finally:
-            if not was_guess:
-                self._guesses.give_back(address)
         # Here, with nothing awaited in between: a revocation that is committed later is carried
         # out later too.
         self._admit(token)
@@ -142,8 +127,12 @@ class JoiningRoutes:
         return json_response(Joined(node_id))
 
     async def _claim(self, request: JoinRequest) -> Credential:
-        claim, now_ms = rules.claim_of(request), self._clock.now_ms()
-        return await self._db.write(lambda tx: store.claim(tx, claim, now_ms, fleet.exists))
+        """Return the token that a claim brings; raises ProblemError."""
+        try:
+            claim, now_ms = rules.claim_of(request), self._clock.now_ms()
+            return await self._db.write(lambda tx: store.claim(tx, claim, now_ms, fleet.exists))
+        except RefusedError as refused:
+            raise ProblemError(refused.code, str(refused)) from None
 
     def _shown(self, found: store.Listed) -> Invite:
         invite = found.invite

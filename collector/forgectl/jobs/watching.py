@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -16,10 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from forge_shared import backoff
 from forge_shared.job_messages import Job, JobStatus, Progress
 from forgectl import figures, output
-from forgectl.client import Client, ClientError, decoded
+from forgectl.client import Client, decoded
 from forgectl.jobs import attempts, words
 from forgectl.jobs.attempts import Numbered
 from forgectl.jobs.listing import STYLES
@@ -46,22 +44,14 @@ def until_over(client: Client, job_id: str, *, as_json: bool) -> Job:
 
 
 def _followed(client: Client, job_id: str, view: View) -> Job:
-    failures, was_there = 0, False
-    while True:
-        try:
-            with closing(client.events(f"/api/jobs/events?id={job_id}")) as events:
-                for data in events:
-                    job = decoded(data, Job)
-                    failures, was_there = 0, True
-                    view.take(job, data)
-                    if job.status in words.FINISHED:
-                        return job
-        except ClientError as error:
-            if error.is_final or not was_there:
-                raise
-            view.lost(str(error))
-        failures += 1
-        time.sleep(backoff.full_jitter_s(failures, random.random()))  # noqa: S311  no secret
+    path = f"/api/jobs/events?id={job_id}"
+    with closing(client.lasting_events(path, view.lost)) as events:
+        while True:
+            data = next(events)
+            job = decoded(data, Job)
+            view.take(job, data)
+            if job.status in words.FINISHED:
+                return job
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ def check_installed() -> None:
 def redis(appendfsync: str) -> Iterator[dict[str, Any]]:
     """Run a Redis that keeps what it is told in a log; yields how to reach it."""
     password = secrets.token_hex(16)
-    port = _free_port()
+    port = servers.free_port()
     with tempfile.TemporaryDirectory(prefix="forge-bench-") as folder:
         config = Path(folder) / "redis.conf"
         config.touch(mode=0o600)
@@ -56,7 +55,7 @@ def postgres() -> Iterator[dict[str, str]]:
     if programs is None:
         raise click.ClickException("PostgreSQL is not installed")
     password = secrets.token_hex(16)
-    port = _free_port()
+    port = servers.free_port()
     with tempfile.TemporaryDirectory(prefix="forge-bench-") as folder:
         secret = Path(folder) / "password"
         secret.touch(mode=0o600)
@@ -113,13 +112,6 @@ def _as_another(folder: Path) -> tuple[str, ...]:
     return (
         *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"),
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _said(command: list[str]) -> str:

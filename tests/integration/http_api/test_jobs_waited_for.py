@@ -1,15 +1,119 @@
-"""Claims that wait side by side: a job reaches one that can take it, whoever waits longest."""
+"""Claims that wait: what wakes them, and that a job reaches one that can take it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from forge_shared.job_messages import ClaimedJob
-from tests.integration.http_api.jobs import Worker, begun, submit, waits_for_jobs
-from tests.integration.http_api.running import Server
+from forge_shared.job_messages import ClaimedJob, JobStatus
+from tests.integration.http_api.jobs import Worker, begun, job, status, submit, waits_for_jobs
+from tests.integration.http_api.running import ADMIN, Server, bearer, until
 
 LONG_S = 25
+
+
+async def test_a_waiting_claim_is_woken_by_a_submission(server: Server) -> None:
+    worker = await Worker.of(server)
+    async with begun(worker.one(wait_s=30)) as claiming:
+        await waits_for_jobs(server)
+        job_id = await submit(server)
+        assert (await asyncio.wait_for(claiming, 5)).id == job_id
+    assert server.collector.jobs.count_waiting() == 0
+
+
+async def test_a_submission_and_the_claim_it_wakes_are_one_commit(server: Server) -> None:
+    worker = await Worker.of(server)
+    await submit(server, priority=-1, requires={"node": "n2"})  # its type and machine are known
+    async with begun(worker.one(wait_s=30)) as claiming:
+        await waits_for_jobs(server)
+        commits: list[int] = []
+        server.collector.db._observe_batch = lambda units, _seconds: commits.append(units)
+        await submit(server)
+        await asyncio.wait_for(claiming, 5)
+    await until(lambda: sum(commits) >= 2)
+    assert 2 in commits
+
+
+async def test_one_job_wakes_one_claim_and_the_first(server: Server) -> None:
+    workers = [await Worker.of(server, f"n{number}") for number in range(3)]
+    claims = []
+    for number, worker in enumerate(workers):
+        claims.append(asyncio.ensure_future(worker.claim(wait_s=2)))
+        await waits_for_jobs(server, number + 1)
+    job_ids = [await submit(server), await submit(server)]
+    claimed = await asyncio.gather(*claims)
+    assert [[each.id for each in jobs] for jobs in claimed] == [[job_ids[0]], [job_ids[1]], []]
+
+
+async def test_a_claim_wakes_for_what_it_can_take_alone(server: Server) -> None:
+    worker = await Worker.of(server)
+    async with begun(worker.one(types=["other"], slots={"io": 1}, wait_s=30)) as claiming:
+        await waits_for_jobs(server)
+        await submit(server)
+        await submit(server, type="other", resource_class="llm")
+        await submit(server, type="other", resource_class="io", requires={"node": "n2"})
+        fitting = await submit(server, type="other", resource_class="io")
+        assert (await asyncio.wait_for(claiming, 5)).id == fitting
+
+
+async def test_what_is_given_back_wakes_a_claim(server: Server) -> None:
+    worker, other = await Worker.of(server), await Worker.of(server, "n2")
+    job_id = await submit(server)
+    held = await worker.one()
+    async with begun(other.one(wait_s=30)) as claiming:
+        await waits_for_jobs(server)
+        await worker.answer(held, "yielded", checkpoint={"step": 7})
+        again = await asyncio.wait_for(claiming, 5)
+    assert (again.id, again.attempt, bytes(again.checkpoint or b"")) == (job_id, 1, b'{"step":7}')
+
+
+async def test_a_freed_slot_of_the_fleet_wakes_a_claim(server: Server) -> None:
+    worker, other = await Worker.of(server), await Worker.of(server, "n2")
+    await submit(server, resource_class="llm")
+    held = await worker.one()
+    second = await submit(server, resource_class="llm")
+    async with begun(other.one(wait_s=30)) as claiming:
+        await waits_for_jobs(server)
+        because = (await job(server, second)).waits_because
+        assert because is not None
+        assert "llm" in because
+        await worker.answer(held)
+        assert (await asyncio.wait_for(claiming, 5)).id == second
+
+
+async def test_a_stop_lets_waiting_claims_and_heartbeats_go(server: Server) -> None:
+    worker = await Worker.of(server)
+    async with begun(worker.ask(wait_s=30)) as claiming, begun(worker.beat(wait_s=30)) as beating:
+        await waits_for_jobs(server)
+        await until(lambda: server.collector.jobs.is_heard(worker.id))
+        async with asyncio.timeout(3):
+            await server.stop()
+            assert (await claiming).status == 204
+            assert (await beating).cancel == []
+
+
+async def test_a_claim_whose_client_left_takes_nothing(server: Server) -> None:
+    worker, other = await Worker.of(server), await Worker.of(server, "n2")
+    claiming = asyncio.ensure_future(worker.claim(wait_s=30))
+    await waits_for_jobs(server)
+    (seat,) = server.collector.jobs.waiting._idle
+    claiming.cancel()
+    await asyncio.wait([claiming])
+    await until(lambda: not seat.is_there())
+    job_id = await submit(server)
+    assert (await other.one()).id == job_id
+    assert server.collector.jobs.count_waiting() == 0
+
+
+async def test_a_revoked_token_gets_no_job_it_waited_for(server: Server) -> None:
+    minted = await server.mint(node_id="n1")
+    worker = Worker(server, bearer(minted.token))
+    async with begun(worker.ask(wait_s=2)) as claiming:
+        await waits_for_jobs(server)
+        await server.call("DELETE", f"/api/tokens/{minted.id}", ADMIN)
+        job_id = await submit(server)
+        assert (await claiming).status == 204
+    assert await status(server, job_id) is JobStatus.PENDING
 
 
 async def taken(claim: asyncio.Task[Any]) -> ClaimedJob:

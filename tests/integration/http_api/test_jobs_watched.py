@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from forge_collector.db.errors import TooSlowError
@@ -11,7 +9,7 @@ from forge_collector.jobs import store, tasks
 from forge_shared import codec
 from forge_shared.job_messages import Job, Jobs, JobsFrame, JobStatus, JobSubmission, Workers
 from tests.integration.http_api.jobs import Worker, cancel, job, new_id, retry, streaming, submit
-from tests.integration.http_api.running import ADMIN, Headers, Server, bearer, until
+from tests.integration.http_api.running import ADMIN, NDJSON, Headers, Server, bearer, until
 
 MONTH_MS = 31 * 24 * 3600 * 1000
 
@@ -175,13 +173,13 @@ async def test_the_stream_of_all_jobs(server: Server) -> None:
 async def test_too_much_to_tell_asks_for_the_list_again(server: Server) -> None:
     async with streaming(server) as stream:
         await stream.event("jobs", JobsFrame)
-        for _ in range(3):
-            await asyncio.gather(*(submit(server) for _ in range(50)))
-        told, is_reload = 0, False
-        while told < 150 and not is_reload:
+        for several, is_reload, told, pending in ((100, False, 100, 100), (101, True, 0, 201)):
+            headers = {**ADMIN, "Content-Type": NDJSON}
+            body = b'{"type": "echo"}\n' * several
+            assert (await server.call("POST", "/api/jobs", headers, data=body)).status == 200
             frame = await stream.event("jobs", JobsFrame)
-            told, is_reload = told + len(frame.jobs), frame.reload
-        assert frame.counts[JobStatus.PENDING] <= 150
+            assert (frame.reload, len(frame.jobs)) == (is_reload, told)
+            assert frame.counts[JobStatus.PENDING] == pending
 
 
 async def test_a_submitters_stream_tells_of_its_own(server: Server) -> None:

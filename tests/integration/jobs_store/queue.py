@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
 from forge_collector.db import Tx
 from forge_collector.jobs import rules, store
-from forge_collector.jobs.rules import Limits, Machine, Moment
+from forge_collector.jobs.rules import Limits, Machine, Moment, RefusedError
 from forge_collector.jobs.store import Claimed, Heard, Settled, Submission, Submitted
 from forge_shared.job_messages import (
     ClaimedJob,
@@ -103,3 +104,7 @@ class Queue:
 
 def done(job: ClaimedJob, result: bytes = b"1") -> SettledJob:
     return SettledJob(job.lease, ResultStatus.SUCCEEDED, Raw(result), id=job.id)
+
+
+def refused(code: str) -> Any:
+    return pytest.raises(RefusedError, check=lambda error: error.code == code)

@@ -107,6 +107,7 @@ def test_a_push_of_a_sibling_looks_everything_up(noting: NotingTx) -> None:
     for boot_id in (SIBLINGS_BOOT, NEW_BOOT):
         snapshot = Snapshot(7, boot_id, NOW, {"cpu.pct": 1}, Host(hostname="two"))
         fleet.ingest(noting, "n1", Push([snapshot], [], is_live=True), receipt(offset_ms=1))
+    assert noting.statements
     for statement in noting.statements:
         searches(statement.plan, "nodes", "snapshots", "credentials")
         if "MAX(boot)" not in statement.sql:
@@ -130,6 +131,7 @@ def test_recent_reads_the_boots_of_one_node_by_their_keys(noting: NotingTx) -> N
 
 def test_where_a_boot_stands_is_looked_up(noting: NotingTx) -> None:
     history.last_of_boot(noting, "n1", BOOT_ID, 30)
+    assert noting.statements
     for statement in noting.statements:
         searches(statement.plan, "boots", "snapshots")
 

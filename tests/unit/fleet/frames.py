@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 
 from forge_collector.fleet import watching
 from forge_collector.fleet.live import EVENT_NAME, LiveFleet
@@ -37,6 +39,19 @@ def read_snapshot(encoded: bytes) -> Point:
     assert list(fields) == [b"event", b"data"]
     assert fields[b"event"] == watching.EVENT_NAME.encode()
     return msgspec.json.decode(fields[b"data"], type=Point, strict=True)
+
+
+async def is_quiet(reading: Coroutine[Any, Any, object]) -> bool:
+    """Tell whether who reads would have to wait. The stream cannot be read on afterwards."""
+    task = asyncio.ensure_future(reading)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    if task.done():
+        return False
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return True
 
 
 class Shown(NamedTuple):

@@ -14,25 +14,12 @@ from forge_collector.fleet import live as live_module
 from forge_collector.fleet.live import LiveFleet
 from forge_shared.messages import FleetFrame, Host, NodeEdit
 from tests.unit.fleet.feeding import Feed
-from tests.unit.fleet.frames import Client, read_event
+from tests.unit.fleet.frames import Client, is_quiet, read_event
 from tests.unit.fleet.manual_clock import ManualClock
 
 
 def ids(frame: FleetFrame) -> list[str]:
     return [card.id for card in frame.nodes]
-
-
-async def is_quiet(client: Client) -> bool:
-    """Tell whether the client would have to wait for its next frame."""
-    task = asyncio.ensure_future(client.next())
-    for _ in range(3):
-        await asyncio.sleep(0)
-    if task.done():
-        return False
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    return True
 
 
 async def test_a_client_gets_everything_at_once(live: LiveFleet, feed: Feed) -> None:
@@ -102,7 +89,7 @@ async def test_nothing_new_is_no_version_and_no_frame(
     clock.advance(1_000)
     live.refresh_statuses()
     live.publish()
-    assert await is_quiet(client)
+    assert await is_quiet(client.next())
 
 
 async def test_an_older_status_is_news(live: LiveFleet, feed: Feed, clock: ManualClock) -> None:
@@ -134,7 +121,7 @@ async def test_a_slow_client_gets_one_frame_for_all_it_missed(live: LiveFleet, f
     frame = await client.next()
     assert not frame.full
     assert frame.nodes[0].cpu == list(range(1, 11))
-    assert await is_quiet(client)
+    assert await is_quiet(client.next())
 
 
 async def test_a_gone_node_is_said_once(live: LiveFleet, feed: Feed) -> None:
@@ -232,7 +219,7 @@ async def test_a_client_that_comes_back_and_missed_nothing_waits(
     client = Client(live)
     await client.next()
     client.reconnect()
-    assert await is_quiet(client)
+    assert await is_quiet(client.next())
 
 
 @pytest.mark.parametrize(

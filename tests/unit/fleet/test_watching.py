@@ -11,25 +11,12 @@ from forge_collector.fleet import rules
 from forge_collector.fleet.live import LiveFleet
 from forge_shared.messages import Host, Point, Status
 from tests.unit.fleet.feeding import Feed
-from tests.unit.fleet.frames import Client, read_snapshot
+from tests.unit.fleet.frames import Client, is_quiet, read_snapshot
 from tests.unit.fleet.manual_clock import START_MS, ManualClock
 
 
 async def told(frames: AsyncIterator[bytes]) -> Point:
     return read_snapshot(await anext(frames))
-
-
-async def is_quiet(frames: AsyncIterator[bytes]) -> bool:
-    """Tell whether there is nothing to read now. The stream cannot be read on afterwards."""
-    task = asyncio.ensure_future(told(frames))
-    for _ in range(3):
-        await asyncio.sleep(0)
-    if task.done():
-        return False
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    return True
 
 
 async def test_the_latest_comes_at_once_then_each_as_it_comes(live: LiveFleet, feed: Feed) -> None:
@@ -44,7 +31,7 @@ async def test_the_latest_comes_at_once_then_each_as_it_comes(live: LiveFleet, f
 async def test_a_node_that_told_nothing_yet_is_quiet(live: LiveFleet, feed: Feed) -> None:
     feed.replay("n1", range(3))
     with live.watch("n1") as frames:
-        assert await is_quiet(frames)
+        assert await is_quiet(told(frames))
     with live.watch("n1") as frames:
         waiting = asyncio.ensure_future(told(frames))
         await asyncio.sleep(0)
@@ -61,7 +48,7 @@ async def test_only_news_of_that_node_is_told(live: LiveFleet, feed: Feed) -> No
         feed.push("n1", 5)
         feed.push("n1", 4)
         feed.push("n2", 6)
-        assert await is_quiet(frames)
+        assert await is_quiet(told(frames))
 
 
 async def test_who_is_slow_gets_the_newest(live: LiveFleet, feed: Feed) -> None:
@@ -71,7 +58,7 @@ async def test_who_is_slow_gets_the_newest(live: LiveFleet, feed: Feed) -> None:
         for seq in range(1, 100):
             feed.push("n1", seq)
         assert (await told(frames)).values == {"cpu.pct": 99}
-        assert await is_quiet(frames)
+        assert await is_quiet(told(frames))
 
 
 async def test_a_frame_is_encoded_once_for_all(live: LiveFleet, feed: Feed) -> None:

@@ -70,9 +70,25 @@ def test_a_failure_is_put_off_longer_each_time(
     assert ended.error == JobError(outcome.value)
 
 
-@pytest.mark.parametrize("policy", [Policy(3, 0), Policy(3, 10)])
-def test_no_wait_is_no_wait(policy: Policy) -> None:
-    ended = ending(AttemptOutcome.FAILED, policy=policy, drawn=0)
+@pytest.mark.parametrize(
+    ("backoff_s", "failures", "drawn", "wait_ms"),
+    [
+        (10, 1, 0.0, 0),
+        (10, 1, 0.999, 9990),
+        (10, 2, 0.5, 10_000),
+        (10, 3, 0.5, 20_000),
+        (10, 100, 0.5, 300_000),
+        (3600, 1, 0.5, 300_000),
+        (0, 5, 0.9, 0),
+    ],
+)
+def test_backoff(backoff_s: int, failures: int, drawn: float, wait_ms: int) -> None:
+    assert rules.backoff_ms(backoff_s, failures, drawn) == wait_ms
+
+
+@pytest.mark.parametrize(("backoff_s", "drawn"), [(0, 0.9), (10, 0.0)])
+def test_no_wait_is_no_wait(backoff_s: int, drawn: float) -> None:
+    ended = ending(AttemptOutcome.FAILED, policy=Policy(3, backoff_s), drawn=drawn)
     assert (ended.status, ended.available_at) == (JobStatus.PENDING, None)
 
 

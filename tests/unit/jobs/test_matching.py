@@ -127,39 +127,3 @@ def _memory_kept(memory_bytes: int) -> int:
 )
 def test_ageing(earlier: tuple[int, int], later: tuple[int, int], is_overtaken: bool) -> None:
     assert (rules.rank(*later) < rules.rank(*earlier)) == is_overtaken
-
-
-@pytest.mark.parametrize(
-    ("backoff_s", "failures", "drawn", "wait_ms"),
-    [
-        (10, 1, 0.0, 0),
-        (10, 1, 0.999, 9990),
-        (10, 2, 0.5, 10_000),
-        (10, 3, 0.5, 20_000),
-        (10, 100, 0.5, 300_000),
-        (3600, 1, 0.5, 300_000),
-        (0, 5, 0.9, 0),
-    ],
-)
-def test_backoff(backoff_s: int, failures: int, drawn: float, wait_ms: int) -> None:
-    assert rules.backoff_ms(backoff_s, failures, drawn) == wait_ms
-
-
-def test_the_lease_clock_never_jumps() -> None:
-    class Clock:
-        wall_ms = 1_800_000_000_000
-        monotonic = 5000
-
-        def now_ms(self) -> int:
-            return self.wall_ms
-
-        def monotonic_ms(self) -> int:
-            return self.monotonic
-
-    clock = Clock()
-    leases = rules.LeaseClock(clock)
-    start = clock.wall_ms
-    assert leases.moment() == (start, start)
-    clock.monotonic += 10
-    clock.wall_ms -= 3_600_000
-    assert leases.moment() == (start - 3_600_000, start + 10)

@@ -37,5 +37,6 @@ def test_no_statement_of_a_claim_scans(noting: NotingTx) -> None:
         for _ in range(2):
             store.claim(noting, claim, NOW, fleet.exists)
     access.revoke_of_node(noting, "pc1")
+    assert noting.statements
     for statement in noting.statements:
         assert not any(step.startswith("SCAN") for step in statement.plan), statement

@@ -202,6 +202,7 @@ def replaced(number: int, task: Scheduled) -> Schedule:
 )
 def test_everything_that_a_result_tells_is_held_against_the_plan(path: str, value: object) -> None:
     found: Any = result(plan_from_json(PLAN), SCHEDULE, 20)
+    assert problem_of(PLAN, found) is None
     place = found
     *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
     for step in steps:
