@@ -27,7 +27,7 @@ from forge_agent.tls import HandshakeError, Trust
 from forge_agent.transport import Connection, Reply, TransportError
 from forge_agent.whereabouts import Whereabouts
 from forge_agent.work import noted as work_noted
-from forge_agent.work import owner
+from forge_agent.work import owner, suggested
 from forge_shared import __version__
 
 OK: Final = "ok"
@@ -66,7 +66,12 @@ def main(given: argparse.Namespace) -> int:
     where = whereabouts.here(given.config, given.state_dir)
     failed = False
     checks = []
-    for check in Examination(where, lambda: list(managers.reports(machine, user, Tools()))).run():
+    examination = Examination(
+        where,
+        lambda: list(managers.reports(machine, user, Tools())),
+        given,
+    )
+    for check in examination.run():
         failed = failed or check.outcome == FAILED
         checks.append(check)
         if not given.json:
@@ -79,11 +84,18 @@ def main(given: argparse.Namespace) -> int:
 
 
 class Examination:
-    """The checks in their order. ``reports``: asks how the services do."""
+    """The checks in their order. ``reports``: asks how the services do; ``given``: the options by
+    which the agent was named."""
 
-    def __init__(self, where: Whereabouts, reports: Callable[[], list[Report]]) -> None:
+    def __init__(
+        self,
+        where: Whereabouts,
+        reports: Callable[[], list[Report]],
+        given: argparse.Namespace | None = None,
+    ) -> None:
         self._where = where
         self._reports = reports
+        self._given = given or argparse.Namespace(config=None, state_dir=None)
         self._whoami: Reply | None = None
         self._offset_s: float | None = None
 
@@ -102,7 +114,7 @@ class Examination:
             if failed:
                 yield Check(name, TOLD, f"skipped because of: {failed}")
                 continue
-            check = _checked(name, look)
+            check = self._checked(name, look)
             failed = name if check.outcome == FAILED else ""
             yield check
         for name, look in (
@@ -112,14 +124,14 @@ class Examination:
             ("service", self._service),
             ("work", self._work),
         ):
-            yield _checked(name, look)
+            yield self._checked(name, look)
 
     # --- the collector ----------------------------------------------------------------------
 
     def _settings(self) -> str:
         hidden = self._where.hidden
         if self._where.settings is None and hidden is not None:
-            raise FailedError(f"{hidden} is not yours to read: {_with_rights('doctor')}")
+            raise FailedError(f"{hidden} is not yours to read: {self._with_rights()}")
         problems = [text for text in self._where.problems if not _is_about_address(text)]
         if problems:
             raise FailedError(" ".join(problems))
@@ -257,7 +269,7 @@ class Examination:
         folder = self._folder
         there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
         if not os.access(there, os.W_OK | os.X_OK):
-            raise FailedError(f"{there} cannot be written: {_with_rights('doctor')}")
+            raise FailedError(f"{there} cannot be written: {self._with_rights()}")
         if there == folder:
             _try_writing(folder)
         free_mib = shutil.disk_usage(there).free / 2**20
@@ -306,25 +318,31 @@ class Examination:
         if installed:
             return f"installed with {installed[0].manager}; an agent runs"
         if running:
-            raise SkippedError("an agent runs, but no service: `forge-agent install` has it start")
-        raise FailedError("no agent runs: `forge-agent install`, or `forge-agent run`.")
+            if self._given.state_dir is not None:
+                raise SkippedError("an agent runs there by hand")  # a service has its own folder
+            raise SkippedError(
+                f"an agent runs, but no service: `{self._command('install')}` has it start"
+            )
+        raise FailedError(f"no agent runs: {suggested.starting(self._given)}.")
 
     def _work(self) -> str:
         folder, settings = self._folder, self._where.settings
         work = work_noted.look(folder, setting=settings is not None and settings.work)
         if work.enabled is None:
             raise FailedError(
-                f"{folder / owner.FILE_NAME} is damaged: `forge-agent work on` writes it anew."
+                f"{folder / owner.FILE_NAME} is damaged: `{self._command('work on')}` writes it"
+                " anew."
             )
         if not work.enabled:
-            raise SkippedError("off: `forge-agent work on` lets this machine do jobs")
+            raise SkippedError(f"off: `{self._command('work on')}` lets this machine do jobs")
         worker = work.worker
         if worker is None and noted.is_running(folder):
             raise FailedError("on, but no worker runs: the agent's log says why (worker_ended).")
         if worker is None:
             raise SkippedError("on; it begins once the agent runs")
         if not worker.plugins:
-            raise FailedError("on, but there is no plugin: see `forge-agent plugins list`.")
+            see = self._command("plugins list")
+            raise FailedError(f"on, but there is no plugin to use: see `{see}`.")
         if worker.reason and worker.state != "ready":
             raise SkippedError(f"on, but no jobs now: {worker.reason}")
         return f"on, for {', '.join(worker.plugins)}; {len(worker.jobs)} jobs run"
@@ -342,6 +360,25 @@ class Examination:
         if self._where.state_dir is None:
             raise SkippedError("no agent is known here")
         return self._where.state_dir
+
+    def _checked(self, name: str, look: Callable[[], str]) -> Check:
+        try:
+            return Check(name, OK, look())
+        except FailedError as error:
+            return Check(name, FAILED, str(error))
+        except SkippedError as error:
+            return Check(name, TOLD, str(error))
+        except PermissionError as error:
+            return Check(name, FAILED, f"{error.filename} is closed to you: {self._with_rights()}")
+        except OSError as error:
+            return Check(name, FAILED, f"{error.filename or 'it'}: {error.strerror or error}")
+
+    def _command(self, words: str) -> str:
+        return suggested.command(words, self._given)
+
+    def _with_rights(self) -> str:
+        again = self._command("doctor")
+        return f"sudo {again}." if os.name == "posix" else f"run {again} as an administrator."
 
     def _check_scheme(self) -> None:
         """Raise FailedError when TLS is spoken where the address says http."""
@@ -372,19 +409,6 @@ _SET_CLOCK: Final = {
 }
 
 
-def _checked(name: str, look: Callable[[], str]) -> Check:
-    try:
-        return Check(name, OK, look())
-    except FailedError as error:
-        return Check(name, FAILED, str(error))
-    except SkippedError as error:
-        return Check(name, TOLD, str(error))
-    except PermissionError as error:
-        return Check(name, FAILED, f"{error.filename} is closed to you: {_with_rights('doctor')}")
-    except OSError as error:
-        return Check(name, FAILED, f"{error.filename or 'it'}: {error.strerror or error}")
-
-
 def _try_writing(folder: Path) -> None:
     """Write a file as the spool would, and take it away; raises FailedError."""
     path = folder / f".doctor-{os.getpid()}"
@@ -399,12 +423,6 @@ def _try_writing(folder: Path) -> None:
         raise FailedError(f"{folder} cannot be written ({error.strerror}): make room.") from None
     finally:
         path.unlink(missing_ok=True)
-
-
-def _with_rights(command: str) -> str:
-    if os.name == "posix":
-        return f"sudo forge-agent {command}."
-    return f"run forge-agent {command} as an administrator."
 
 
 def _is_about_address(problem: str) -> bool:

@@ -325,13 +325,23 @@ class PluginOffer(Struct, omit_defaults=True):
     payload_schema: Raw | UnsetType = UNSET
 
 
+class UnavailablePlugin(Struct):
+    """A plugin that a worker has and cannot use: ``reason`` says what it lacks."""
+
+    name: JobType
+    reason: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
 class Heartbeat(Struct, omit_defaults=True):
-    """A worker is there, and goes on with what it holds. ``plugins``: all it has, at the first
-    heartbeat and when they change. ``slots``: its limits, busy or not. ``wait_s``: the answer may
-    come so much later, but at once when there is something to cancel."""
+    """A worker is there, and goes on with what it holds. ``plugins``: all it can use, at the first
+    heartbeat and when they change, and with them those that are ``unavailable``. ``succeeds``: the
+    worker whose place it has taken, which is no more. ``slots``: its limits, busy or not.
+    ``wait_s``: the answer may come so much later, but at once when there is something to cancel."""
 
     leases: Annotated[list[HeldLease], Meta(max_length=1024)] = []
     plugins: Annotated[list[PluginOffer], Meta(max_length=256)] | None = None
+    unavailable: Annotated[list[UnavailablePlugin], Meta(max_length=256)] = []
+    succeeds: WorkerId | None = None
     slots: Slots = {}
     state: WorkerState = WorkerState.READY
     reason: Annotated[str, Meta(max_length=256)] = ""
@@ -447,7 +457,7 @@ class OfferedType(Struct, omit_defaults=True):
 
 class Worker(Struct, omit_defaults=True):
     """A worker. ``slots``: its limits; ``running``: ids of the jobs it holds; ``silent``: three
-    heartbeats of it are missing."""
+    heartbeats of it are missing, or another has taken its place."""
 
     id: str
     node_id: str

@@ -59,10 +59,12 @@ class Watch:
         self._ttl_s = ttl_s
         self._renewed_s = renewed_s
         self._started_s: float | None = None
-        self._progress_s = 0.0
+        self._progress_s: float | None = None
 
-    def started(self, now_s: float) -> None:
-        self._started_s = self._progress_s = now_s
+    def started(self, now_s: float, *, tells_progress: bool = True) -> None:
+        """A program runs from now on; one that tells no progress is not held to it."""
+        self._started_s = now_s
+        self._progress_s = now_s if tells_progress else None
 
     def progressed(self, now_s: float) -> None:
         self._progress_s = now_s
@@ -81,10 +83,10 @@ class Watch:
             return None
         if self._limits.wall_s is not None and now_s - self._started_s >= self._limits.wall_s:
             return Stop.WALL_LIMIT
-        silent_s = now_s - self._progress_s
-        if self._limits.no_progress_s is not None and silent_s >= self._limits.no_progress_s:
-            return Stop.NO_PROGRESS
-        return None
+        if self._limits.no_progress_s is None or self._progress_s is None:
+            return None
+        is_silent = now_s - self._progress_s >= self._limits.no_progress_s
+        return Stop.NO_PROGRESS if is_silent else None
 
 
 class Ended(NamedTuple):

@@ -201,6 +201,7 @@ class Attempt:
             return self._stop is None
 
     def _unstarted(self) -> Settlement | None:
+        """Say what becomes of an attempt that was stopped and has brought nothing."""
         return attempts.settle(self._stop, Ended(None, "", has_result=False))
 
     def _look(self) -> None:
@@ -278,7 +279,7 @@ class Attempt:
         child = Child(spec)
         try:
             child.start()
-            self._watch.started(clock.awake_or_not_s())
+            self._watch.started(clock.awake_or_not_s(), tells_progress=not spec.verify)
             kill_at_s: float | None = None
             while not child.at_end:
                 line = child.next_line(_STEP_S)
@@ -347,9 +348,8 @@ class Attempt:
         self._log_tail = f"{log_tail}\n{self._log_tail}".strip()
         if ending.clean:
             return Settlement("succeeded")
-        stopped = attempts.settle(self._stop, Ended(None, "", has_result=False))
         if self._stop is not None:
-            return stopped
+            return self._unstarted()
         if ending.exit_code is None and ending.reason is not Reason.WALL_LIMIT:
             # It has not said that the result is wrong: it was killed.
             how = f"{ending.how} while it checked the result"
@@ -395,12 +395,14 @@ class Attempt:
             return settlement, *self._message(settlement)
         except Exception as error:  # noqa: BLE001 its lease must be answered whatever happens
             settlement = attempts.failed("worker_fault", fault_of(error))
+            self._bench.setbacks.note(self.type, settlement)
             return settlement, self._settled_as(settlement), {}
 
     def _message(self, settlement: Settlement) -> tuple[dict[str, Any], dict[str, Path]]:
         message = self._settled_as(settlement)
         kept: dict[str, Path] = {}
-        result, checkpoint = self._said.result, self._said.checkpoint
+        result = self._said.result
+        checkpoint = self._said.last_checkpoint(is_wanted=settlement.status != "succeeded")
         if settlement.status == "succeeded" and result is not None:
             _put(message, kept, "result", result)
             if result.path is not None:
@@ -408,10 +410,7 @@ class Attempt:
         elif result is not None:
             result.drop()
         if checkpoint is not None:
-            if settlement.status == "succeeded" or (checkpoint.path and checkpoint.told):
-                checkpoint.drop()
-            else:
-                _put(message, kept, "checkpoint", checkpoint)
+            _put(message, kept, "checkpoint", checkpoint)
         remarks = "".join(f"\n[{remark}]" for remark in self._said.remarks)
         log_tail = f"{self._log_tail}{remarks}".strip()
         if log_tail:
@@ -430,9 +429,9 @@ class Attempt:
         return message
 
     def _drop_files(self) -> None:
-        for document in (self._said.result, self._said.checkpoint):
-            if document is not None:
-                document.drop()
+        self._said.last_checkpoint(is_wanted=False)
+        if self._said.result is not None:
+            self._said.result.drop()
 
 
 def _put(message: dict[str, Any], kept: dict[str, Path], name: str, document: Document) -> None:

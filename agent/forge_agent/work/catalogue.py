@@ -5,30 +5,38 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from forge_agent import places
 from forge_agent.config import Settings
 from forge_agent.log import Log
-from forge_agent.work import owner, plugins, processes, programs
+from forge_agent.work import confinement, owner, plugins, processes, programs, suggested
 from forge_agent.work.child import JobSpec, new_work_dir, remove_work_dir
+from forge_agent.work.holding import LONGEST_REASON
 from forge_agent.work.owner import Owner
 from forge_agent.work.plugins import Plugin
 
 _JOBS: Final = "jobs"
 
+Grants = Mapping[str, list[str]]
+
 
 class Catalogue:
     """What is there now; a job keeps the plugin that it was started with. ``unavailable``: plugins
-    whose jobs could not be started here, by name, and why; nobody is offered them."""
+    whose jobs could not be done here, by name, and why; nobody is offered them."""
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(self, settings: Settings, log: Log, grants: Grants = MappingProxyType({})) -> None:
         self._settings = settings
         self._log = log
+        self._grants = grants
         self._folders = settings.plugins or plugins.usual_folders(settings.state_dir)
         self._stamp = self._seen = self._look()
+        self._found: list[tuple[Plugin, str]] = []
+        self.unavailable: dict[str, str] = {}
+        self._plugins: dict[str, Plugin] = {}
         self._load()
 
     def look_again(self) -> bool:
@@ -38,8 +46,19 @@ class Catalogue:
         before, self._seen = self._seen, self._look()
         if self._seen == self._stamp or self._seen != before:
             return False
-        self._stamp, told = self._seen, (self.offers(), self.unavailable)
-        self._load()
+        self._stamp = self._seen
+        return self._changes(self._load)
+
+    def allow(self, grants: Grants) -> bool:
+        """Go by what the owner grants now; return whether there is anything to tell of it."""
+        if grants == self._grants:
+            return False
+        self._grants = grants
+        return self._changes(self._sort)
+
+    def _changes(self, what: Callable[[], None]) -> bool:
+        told = (self.offers(), self.unavailable)
+        what()
         return told != (self.offers(), self.unavailable)
 
     def _look(self) -> tuple[object, ...]:
@@ -48,16 +67,32 @@ class Catalogue:
 
     def _load(self) -> None:
         found = plugins.discover(self._folders)
-        lacking = {plugin.name: programs.lacking(plugin) for plugin in found.plugins}
-        self.unavailable = {name: reason for name, reason in lacking.items() if reason}
-        self._plugins = {
-            plugin.name: plugin for plugin in found.plugins if not lacking[plugin.name]
-        }
+        self._found = [(plugin, programs.lacking(plugin)) for plugin in found.plugins]
         for problem in found.problems:
             reason = " ".join(problem.sentences)
             self._log.event("plugin_unusable", folder=str(problem.folder), reason=reason)
+        self._sort()
+
+    def _sort(self) -> None:
+        """Part what can be done here from what cannot."""
+        before = self.unavailable
+        lacking = {plugin.name: lacks or self._not_granted(plugin) for plugin, lacks in self._found}
+        self.unavailable = {name: reason for name, reason in lacking.items() if reason}
+        self._plugins = {
+            plugin.name: plugin for plugin, _ in self._found if not lacking[plugin.name]
+        }
         for name, reason in self.unavailable.items():
-            self._log.event("plugin_unavailable", plugin=name, reason=reason)
+            if before.get(name) != reason:
+                self._log.event("plugin_unavailable", plugin=name, reason=reason)
+
+    def _not_granted(self, plugin: Plugin) -> str:
+        """Return what the owner has not granted, and how to; or ""."""
+        refused = plugins.refused(plugin, self._grants.get(plugin.name, ()))
+        if not refused:
+            return ""
+        granting = suggested.granting(plugin.name, refused)
+        command = suggested.command_here(granting, self._settings.state_dir)
+        return f"it was not granted {', '.join(refused)}: `{command}`"
 
     def plugin(self, job_type: str) -> Plugin | None:
         return self._plugins.get(job_type)
@@ -66,9 +101,15 @@ class Catalogue:
         """Return what is claimed: types with the plugins' versions."""
         return [f"{plugin.name}@{plugin.version}" for plugin in self._plugins.values()]
 
-    def offers(self) -> list[dict[str, Any]]:
-        """Return what the collector is told of the plugins."""
-        return [_offer(plugin) for plugin in self._plugins.values()]
+    def offers(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what the collector is told of the plugins, as fields of a heartbeat."""
+        return {
+            "plugins": [_offer(plugin) for plugin in self._plugins.values()],
+            "unavailable": [
+                {"name": name, "reason": reason[:LONGEST_REASON]}
+                for name, reason in self.unavailable.items()
+            ],
+        }
 
     def new_work_dir(self) -> Path:
         """Make a folder for one job; raises OSError."""
@@ -104,6 +145,7 @@ class Catalogue:
                 places.user().config_file.parent,
             ),
             trust_plugins=allowed.trust_plugins,
+            trusting=suggested.command_here(confinement.TRUSTING, self._settings.state_dir),
             verify=verify,
             wall_s=wall_s,
         )

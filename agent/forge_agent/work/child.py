@@ -54,8 +54,8 @@ _SAID: Final[Mapping[Reason, str]] = {
 class JobSpec(NamedTuple):
     """``document``: what the program reads. ``work_dir``: from `new_work_dir`; the files in it are
     the job's. ``protected``: what a job must not see, whatever was granted. ``trust_plugins``:
-    start it even where it cannot be confined. ``verify``: run the plugin's check, not its command.
-    ``wall_s``: instead of the plugin's own limit."""
+    start it even where it cannot be confined; ``trusting``: the command that says so. ``verify``:
+    run the plugin's check, not its command. ``wall_s``: instead of the plugin's own limit."""
 
     plugin: Plugin
     document: bytes
@@ -63,6 +63,7 @@ class JobSpec(NamedTuple):
     granted: Granted = NOTHING_GRANTED
     protected: tuple[Path, ...] = ()
     trust_plugins: bool = False
+    trusting: str = f"forge-agent {confinement.TRUSTING}"
     verify: bool = False
     wall_s: float | None = None
 
@@ -246,6 +247,7 @@ class Child:
             readable=spec.granted.read,
             network=spec.granted.network,
             trusted=spec.trust_plugins,
+            trusting=spec.trusting,
             wall_s=plugin.limits.wall_s if spec.wall_s is None else spec.wall_s,
             memory_mib=plugin.limits.memory_mib,
             cpu_cores=plugin.limits.cpu_cores,

@@ -111,7 +111,7 @@ class Claims:
             if offered is None or self._interrupted or not self._is_stale(offered):
                 return
             self._interrupted = True
-        self._line.interrupt()
+            self._line.interrupt()  # in one, or it would be the next claim that it ends
 
     def _is_stale(self, offered: dict[str, int]) -> bool:
         if self._stopping or not self._holding.takes_jobs() or not self._heartbeats.registered:
@@ -167,6 +167,7 @@ class Claims:
             if not (types and any(offered.values())):
                 return
             self._offered, self._interrupted = offered, False
+            connection = self._line.connection
         asked_again = self._open
         results: list[Result] = []
         if self._takes_results_along and not asked_again:
@@ -185,7 +186,7 @@ class Claims:
         self._open = True
         begun_s, sent_s = time.monotonic(), clock.awake_or_not_s()
         try:
-            answer = self._line.post(_PATH, message, timeout_s=wait_s + _PATIENCE_S)
+            answer = self._line.post(_PATH, message, timeout_s=wait_s + _PATIENCE_S, by=connection)
             jobs = _jobs_of(answer)
             settled = self._settled(results, answer)
         except (UnansweredError, RefusedError) as error:
@@ -227,12 +228,12 @@ class Claims:
         jobs = self._jobs_of_claim(left, _PATIENCE_S)
         if jobs is None:
             return
-        self._left = None
         leases = [Lease(job["id"], job["lease"]) for job in jobs]
         if leases:
             self._journal.leased(leases)
         for lease in leases:
             self._give_back(lease)
+        self._left = None  # where that failed it is asked again
 
     def _jobs_of_claim(self, claim: OpenClaim, timeout_s: float) -> list[Job] | None:
         """Ask what a claim has brought, and for nothing new; None: there was no answer."""

@@ -57,15 +57,24 @@ class Line:
         self._lock = threading.Lock()
         self._connection = self._connect()
 
+    @property
+    def connection(self) -> Connection:
+        """The connection of now. Who decides by something that may be otherwise when the request
+        goes out, asks for it as he decides: ``interrupt`` ends it from then on."""
+        return self._connection
+
     def post(
-        self, path: str, message: dict[str, Any], *, timeout_s: float = REQUEST_TIMEOUT_S
+        self,
+        path: str,
+        message: dict[str, Any],
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        by: Connection | None = None,
     ) -> Any:
         """Return the answer's JSON, None without any; raises UnansweredError, RefusedError."""
         body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
-        reply = self.request(
-            "POST", path, body, {"Content-Type": "application/json"}, timeout_s=timeout_s
-        )
-        return _parsed(reply)
+        headers = {"Content-Type": "application/json"}
+        return _parsed(self.request("POST", path, body, headers, timeout_s=timeout_s, by=by))
 
     def request(
         self,
@@ -75,15 +84,17 @@ class Line:
         headers: dict[str, str],
         *,
         timeout_s: float = REQUEST_TIMEOUT_S,
+        by: Connection | None = None,
     ) -> Reply:
-        """Return an answer that is a success; raises UnansweredError, RefusedError."""
+        """Return an answer that is a success; raises UnansweredError, RefusedError. ``by``: the
+        connection of an earlier moment."""
         headers = {
             "Authorization": f"Bearer {self._peer.token}",
             "User-Agent": f"forge-agent/{__version__}",
             **headers,
         }
         with self._lock:
-            connection = self._connection
+            connection = by or self._connection
             try:
                 if method == "GET":
                     reply = connection.get(path, headers, timeout_s=timeout_s)
@@ -96,7 +107,8 @@ class Line:
         return _judged(reply)
 
     def interrupt(self) -> None:
-        """End the request that is under way; those after it go by another connection."""
+        """End the request that is under way, or about to be; those after it go by another
+        connection."""
         broken, self._connection = self._connection, self._connect()
         broken.abort()
 

@@ -23,6 +23,7 @@ from forge_agent.work.plugin_command import looked_in
 
 _DURATION: Final = re.compile(r"([1-9]\d{0,4})([mhd])")
 _MINUTES: Final = {"m": 1, "h": 60, "d": 1440}
+_LONGEST_REASON: Final = 4096  # a command that was cut is no use
 # Options that say under what terms; without one a word alone changes nothing else.
 _TERMS: Final = (
     "when",
@@ -186,7 +187,7 @@ def _tell(given: argparse.Namespace, after: Owner, where: Whereabouts, folder: P
     for name in _granted_in_vain(given, where):
         say(f"! there is no plugin {printable(name)} here now")
     if given.do in {"on", "resume"} and not agents_noted.is_running(folder):
-        say(f"{NEUTRAL} It begins once the agent runs: {_starting(given)}.")
+        say(f"{NEUTRAL} It begins once the agent runs: {suggested.starting(given)}.")
 
 
 def _granted_in_vain(given: argparse.Namespace, where: Whereabouts) -> list[str]:
@@ -195,13 +196,6 @@ def _granted_in_vain(given: argparse.Namespace, where: Whereabouts) -> list[str]
         return []
     here = {plugin.name for plugin in plugins.discover(looked_in(given, where)).plugins}
     return sorted({grant.partition(":")[0] for grant in given.grant} - here)
-
-
-def _starting(given: argparse.Namespace) -> str:
-    running = f"`{suggested.command('run', given)}`"
-    if given.state_dir is not None:
-        return running  # a service has a folder of its own
-    return f"`{suggested.command('install', given)}`, or {running}"
 
 
 # --- status -------------------------------------------------------------------------------------
@@ -269,14 +263,14 @@ def told_terms(allowed: Owner) -> list[str]:
 def told(note: noted.Note, given: argparse.Namespace, *, taken_up: bool) -> list[str]:
     """Return what the worker does, a line a subject. ``taken_up``: it has heard the owner's last
     word."""
-    reason = f": {printable(note.reason)}" if note.reason else ""
+    reason = f": {printable(note.reason, _LONGEST_REASON)}" if note.reason else ""
     mark = "✓" if note.state == "ready" and taken_up else NEUTRAL
     so_far = "" if taken_up else "has not taken up yet what you said last; so far "
     lines = [f"worker      {mark} {so_far}{printable(note.state)}{reason}, pid {note.pid}"]
     none = f"none: see `{suggested.command('plugins list', given)}`"
     lines.append(f"plugins     {printable(', '.join(note.plugins)) or none}")
     lines += [
-        f"            {NEUTRAL} not {printable(name)}: {printable(str(reason))}"
+        f"            {NEUTRAL} not {printable(name)}: {printable(str(reason), _LONGEST_REASON)}"
         for name, reason in note.unavailable.items()
     ]
     for job in note.jobs:

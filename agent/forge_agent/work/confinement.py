@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from forge_agent.work import landlock, linux, seccomp
 
+TRUSTING: Final = "work on --trust-plugins"  # words of `forge-agent`
 # A user for each job: this and the pid of its keeper, so that no two that live are the same. No
 # account is made; systemd gives the range to nobody.
 _FIRST_USER: Final = 1_900_000_000
@@ -107,6 +108,11 @@ def missing() -> str:
         " root, so they run as the same user, and this kernel has no Landlock (Linux 5.13 and"
         " newer, where it is not switched off)"
     )
+
+
+def refusal(trusting: str) -> str:
+    """Say why a job is not started, and what the owner would say to have it started."""
+    return f"{missing()}. `{trusting}` has them run all the same"
 
 
 def out_of_reach(folder: Path) -> str:

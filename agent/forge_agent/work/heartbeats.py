@@ -10,33 +10,37 @@ from typing import Any, Final
 from forge_agent.core.attempts import Stop
 from forge_agent.core.pacing import Retry
 from forge_agent.log import Log, Trouble
+from forge_agent.transport import Connection
 from forge_agent.work import clock
 from forge_agent.work.collector import Line, RefusedError, UnansweredError, fault_of
-from forge_agent.work.holding import Held, Holding
+from forge_agent.work.holding import LONGEST_REASON, Held, Holding
 
 WAIT_S: Final = 25
 _PATIENCE_S: Final = 10.0  # beyond what the answer may wait
-_LONGEST_REASON: Final = 256
 # A cancel that is not carried out yet comes back at once, again and again.
 _SHORTEST_TURN_S: Final = 1.0
 
 
 class Heartbeats:
     """A thread with a heartbeat always under way, so that a cancel is heard at once; others send
-    theirs in between by a line of their own."""
+    theirs in between by a line of their own. ``offers``: what the collector is told of the plugins;
+    ``succeeds``: whose place this worker has taken."""
 
     def __init__(
         self,
         worker_id: str,
         line: Line,
         holding: Holding,
-        plugins: Sequence[Mapping[str, Any]],
+        offers: Mapping[str, Any],
         log: Log,
+        *,
+        succeeds: str | None = None,
     ) -> None:
         self._path = f"/api/workers/{worker_id}/heartbeat"
         self._line = line
         self._holding = holding
-        self._plugins = list(plugins)
+        self._offers = offers
+        self._succeeds = {} if succeeds is None else {"succeeds": succeeds}
         self._trouble = Trouble(log)
         self._log = log
         self._retry = Retry()
@@ -53,12 +57,12 @@ class Heartbeats:
         with self._holding.changed:
             self._stopping = True
             self._holding.changed.notify_all()
-        self._line.interrupt()
+            self._line.interrupt()
 
-    def offer(self, plugins: Sequence[Mapping[str, Any]]) -> None:
+    def offer(self, offers: Mapping[str, Any]) -> None:
         """Tell the collector of these from now on."""
         with self._holding.changed:
-            self._plugins = list(plugins)
+            self._offers = offers
         self.again()
 
     def again(self) -> None:
@@ -67,7 +71,7 @@ class Heartbeats:
             self._renew = True
             self.registered = False
             self._holding.changed.notify_all()
-        self._line.interrupt()
+            self._line.interrupt()
 
     def beat(
         self,
@@ -75,23 +79,25 @@ class Heartbeats:
         leases: Sequence[tuple[Held, Mapping[str, Any]]],
         *,
         wait_s: int = 0,
-        plugins: bool = False,
+        registers: bool = False,
         timeout_s: float = _PATIENCE_S,
+        by: Connection | None = None,
     ) -> bool:
         """Send a heartbeat with these leases, and what is to be told of each; act on its answer.
-        Return whether something is to be cancelled. Raises UnansweredError, RefusedError."""
+        ``registers``: it says what this worker is. Return whether something is to be cancelled.
+        Raises UnansweredError, RefusedError."""
         state = self._holding.state
         message: dict[str, Any] = {
             "leases": [{"id": held.job_id, "lease": held.lease, **told} for held, told in leases],
             "slots": self._holding.slots,
             "state": state.name,
-            "reason": state.reason[:_LONGEST_REASON],
+            "reason": state.reason[:LONGEST_REASON],
             "wait_s": wait_s,
         }
-        if plugins:
-            message["plugins"] = self._plugins
+        if registers:
+            message |= {**self._offers, **self._succeeds}
         sent_s = clock.awake_or_not_s()
-        reply = line.post(self._path, message, timeout_s=wait_s + timeout_s)
+        reply = line.post(self._path, message, timeout_s=wait_s + timeout_s, by=by)
         heard = _Reply(reply)
         self._holding.told(state)
         self._wait_s = max(1, min(WAIT_S, heard.interval_s))
@@ -118,16 +124,19 @@ class Heartbeats:
             self._pause(begun_s + _SHORTEST_TURN_S)
 
     def _turn(self) -> None:
-        held = self._holding.held()
-        at_once = not self.registered or not all(one.is_heard for one in held)
-        with self._holding.changed:
+        with self._holding.changed:  # in one: whatever changes from here on asks for another
             self._renew = False
+            connection = self._line.connection
+            held = self._holding.held()
+            registers = not self.registered
+        at_once = registers or not all(one.is_heard for one in held)
         try:
             self.beat(
                 self._line,
                 [(one, {}) for one in held],
                 wait_s=0 if at_once else self._wait_s,
-                plugins=not self.registered,
+                registers=registers,
+                by=connection,
             )
         except (UnansweredError, RefusedError) as error:
             retry_after_s = error.retry_after_s if isinstance(error, UnansweredError) else 0.0

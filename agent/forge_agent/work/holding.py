@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from forge_agent.core.attempts import Stop
+
+LONGEST_REASON: Final = 256  # the collector takes no longer one
 
 
 class Held(Protocol):

@@ -49,8 +49,9 @@ class Journal:
         self._lock = threading.Lock()
         self._leases: dict[str, Lease] = {}
         self._claim: OpenClaim | None = None
+        self._written_by: str | None = None
         self._read()
-        self.left_claim = self._claim if self._is_of_this_machine(self._claim) else None
+        self.left_claim, self.left_worker = self._left()
         self.left_leases = list(self._leases.values())
         self._fd = -1
         self._write_anew()
@@ -107,6 +108,7 @@ class Journal:
 
     def _write_anew(self) -> None:
         lines: list[dict[str, Any]] = [
+            {"written_by": self._worker_id},
             {"leased": [list(lease) for lease in self._leases.values()]},
         ]
         if self._claim is not None:
@@ -118,10 +120,17 @@ class Journal:
         if before >= 0:
             os.close(before)
 
-    def _is_of_this_machine(self, claim: OpenClaim | None) -> bool:
-        """Tell whether it is for us to ask what became of a claim: this may have been another
-        node once, which nobody is told of any more."""
-        return claim is not None and _node_of(claim.worker_id) == _node_of(self._worker_id)
+    def _left(self) -> tuple[OpenClaim | None, str | None]:
+        """Return the claim that was left open, and who wrote this last, which is no more: a folder
+        has one worker at a time. This may have been another node once, of which nobody is told."""
+        claim, worker_id = self._claim, self._written_by
+        return (
+            claim if claim is not None and self._is_of_this_node(claim.worker_id) else None,
+            worker_id if worker_id is not None and self._is_of_this_node(worker_id) else None,
+        )
+
+    def _is_of_this_node(self, worker_id: str) -> bool:
+        return _node_of(worker_id) == _node_of(self._worker_id)
 
     def _read(self) -> None:
         try:
@@ -133,6 +142,8 @@ class Journal:
                 self._take(json.loads(text))
 
     def _take(self, line: dict[str, Any]) -> None:
+        if "written_by" in line:
+            self._written_by = str(line["written_by"])
         for job_id, lease in line.get("leased", []):
             self._leases[str(lease)] = Lease(str(job_id), str(lease))
         if "claim_id" in line:

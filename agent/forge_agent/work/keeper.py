@@ -69,10 +69,7 @@ class Keeper:
     def start(self, document: bytes) -> str:
         """Start the program; return why not, if so. Raises OSError."""
         if not self._may_start:
-            return (
-                f"{confinement.missing()}. `forge-agent work on --trust-plugins` has them run all"
-                " the same"
-            )
+            return confinement.refusal(self._order.trusting)
         if sys.platform == "linux":
             linux.adopt_orphans()
         # Stopping a service signals all its processes: it is the worker that says when.

@@ -17,7 +17,8 @@ KILL: Final = b'{"do": "kill"}\n'
 class Order(NamedTuple):
     """``argv``: the program, found already. ``report_fd``: where the keeper tells how it went.
     ``programs`` and ``readable``: what the job may start, and read. ``trusted``: start it even
-    where it cannot be confined. None: without such a limit."""
+    where it cannot be confined; ``trusting``: the command that says so. None: without such a
+    limit."""
 
     argv: tuple[str, ...]
     env: dict[str, str]
@@ -28,6 +29,7 @@ class Order(NamedTuple):
     readable: tuple[Path, ...] = ()
     network: bool = False
     trusted: bool = False
+    trusting: str = ""
     wall_s: float | None = None
     memory_mib: int | None = None
     cpu_cores: int | None = None

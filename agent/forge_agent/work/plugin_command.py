@@ -27,16 +27,19 @@ def main(given: argparse.Namespace) -> int:
     where = whereabouts.here(given.config, given.state_dir)
     folders = looked_in(given, where)
     found = plugins.discover(folders)
+    grants = _grants(where)
     if given.do == "check":
         for plugin in found.plugins:
             if reason := programs.lacking(plugin):
                 say(f"{NEUTRAL} {plugin.name} {plugin.version} cannot run: {printable(reason)}")
+            elif until := _until_granted(plugin, grants, given):
+                say(f"{NEUTRAL} {plugin.name} {plugin.version} {until}")
             else:
-                _tell_good(plugin, given)
+                say(f"✓ {plugin.name} {plugin.version}: {printable(str(plugin.folder))}")
         _tell_problems(found.problems)
         _tell_confinement()
         return 1 if found.problems else 0
-    return _list(given, found, folders, _grants(where))
+    return _list(given, found, folders, grants)
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -50,7 +53,10 @@ def _check(given: argparse.Namespace) -> int:
     if reason := programs.lacking(plugin):
         _tell_problems((Problem(folder, (reason,)),))
         return 1
-    _tell_good(plugin, given)
+    say(f"✓ {plugin.name} {plugin.version}: {printable(str(plugin.folder))}")
+    grants = _grants(whereabouts.here(given.config, given.state_dir))  # it may come later
+    if until := _until_granted(plugin, grants, given):
+        say(f"    {until}")
     _tell_confinement()
     return 0
 
@@ -77,8 +83,8 @@ def _list(
         say(f"    {printable(str(plugin.folder))}")
         if reason := programs.lacking(plugin):
             say(f"    cannot run: {printable(reason)}")
-        for what in plugins.refused(plugin, grants.get(plugin.name, [])):
-            say(f"    asks for {printable(what)}: {_granting(plugin, what, given)}")
+        if until := _until_granted(plugin, grants, given):
+            say(f"    {until}")
     if not found.plugins:
         say("No plugins in " + ", ".join(printable(str(folder)) for folder in folders))
     _tell_problems(found.problems)
@@ -98,14 +104,13 @@ def _as_json(plugin: Plugin, grants: dict[str, list[str]]) -> dict[str, object]:
     }
 
 
-def _tell_good(plugin: Plugin, given: argparse.Namespace) -> None:
-    say(f"✓ {plugin.name} {plugin.version}: {printable(str(plugin.folder))}")
-    for what in plugins.asked(plugin):
-        say(f"    asks for {printable(what)}: {_granting(plugin, what, given)}")
-
-
-def _granting(plugin: Plugin, what: str, given: argparse.Namespace) -> str:
-    return f"`{suggested.command(f'work on --grant {plugin.name}:{what}', given)}`"
+def _until_granted(plugin: Plugin, grants: dict[str, list[str]], given: argparse.Namespace) -> str:
+    """Say what a plugin is still to be granted before it takes jobs; or ""."""
+    refused = plugins.refused(plugin, grants.get(plugin.name, []))
+    if not refused:
+        return ""
+    granting = suggested.command(suggested.granting(plugin.name, refused), given)
+    return f"takes no jobs until it is granted {printable(', '.join(refused))}: `{granting}`"
 
 
 def _tell_problems(problems: tuple[Problem, ...]) -> None:

@@ -27,6 +27,7 @@ _RESULT_TIMEOUT_S: Final = 15.0
 _LAST_NEWS_TIMEOUT_S: Final = 2.0
 # A request holds so much of news, beside one checkpoint.
 _ROOM_BYTES: Final = MAX_INLINE_BYTES
+_HOW_IT_ENDED: Final = ("status", "error", "outcome")
 
 
 class Reports:
@@ -60,7 +61,7 @@ class Reports:
         """Send what waits, if that can be done in time, and end."""
         until_s = time.monotonic() + patience_s
         with self._holding.changed:
-            while self._results.unanswered and not self._retry.failures:
+            while self._has_to_tell() and not self._retry.failures:
                 left_s = until_s - time.monotonic()
                 if left_s <= 0:
                     break
@@ -113,6 +114,11 @@ class Reports:
                     return True
                 self._holding.changed.wait(min(due_s - now_s, threading.TIMEOUT_MAX))
             return False
+
+    def _has_to_tell(self) -> bool:
+        """Tell whether there is anything that the collector should know of a worker that ends."""
+        knows_us = self._heartbeats.registered
+        return bool(self._results.unanswered or (knows_us and not self._holding.state_is_told))
 
     def _due_at_s(self, now_s: float) -> float:
         if self._results.waiting and not self._holding.leaves_results_to_the_claim():
@@ -171,6 +177,7 @@ class Reports:
                 room_bytes = 0  # one checkpoint a heartbeat
         if not told and self._holding.state_is_told:
             return
+        state = self._holding.state
         try:
             self._heartbeats.beat(self._line, told)
         except UnansweredError as error:
@@ -179,7 +186,7 @@ class Reports:
             self._retry.failed(time.monotonic(), error.retry_after_s)
         except RefusedError as error:
             # It will never be taken; what comes next may be.
-            self._holding.told(self._holding.state)
+            self._holding.told(state)
             self._log.event("report_failed", reason=str(error))
         else:
             self._retry.succeeded(time.monotonic())
@@ -203,11 +210,13 @@ class Reports:
 def _in_place_of(result: Result, refusal: str, words: str) -> dict[str, Any] | None:
     """Return what to say instead of a result that the collector will not have as it is, so that its
     job does not go on for ever; None: nothing, the lease is over."""
-    if not refusal or refusal == "stale_lease" or result.message["status"] == "failed":
+    if not refusal or refusal == "stale_lease":
         return None
-    message = {"id": result.job_id, "lease": result.lease}
-    if result.message["status"] == "yielded":
+    message: dict[str, Any] = {"id": result.job_id, "lease": result.lease}
+    if result.message["status"] != "succeeded":
         # It was the checkpoint; that of before is good still.
-        return {**message, "status": "yielded"} if "checkpoint" in result.message else None
+        has_checkpoint = "checkpoint" in result.message or "checkpoint" in result.files
+        message |= {one: result.message[one] for one in _HOW_IT_ENDED if one in result.message}
+        return message if has_checkpoint else None
     error = {"code": "result_refused", "message": f"{refusal}: {words}"[:1024], "retryable": True}
     return {**message, "status": "failed", "error": error, "outcome": "failed"}

@@ -33,9 +33,11 @@ class Document:
         self.path = path
         self.told = False
         self.in_use = False
+        self.is_dropped = False
 
     def drop(self) -> None:
         """Remove its file, unless somebody reads it."""
+        self.is_dropped = True
         if self.path is not None and not self.in_use:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
@@ -89,9 +91,9 @@ class Said:
             case "checkpoint":
                 return self._take_checkpoint(self._document(said, "data"))
             case "result":
-                if self.result is not None:
-                    self.result.drop()
-                self.result = self._document(said, "result")
+                before, self.result = self.result, self._document(said, "result")
+                if before is not None:
+                    before.drop()
             case "error":
                 self.error = job_lines.error_of(said)
             case other:
@@ -137,6 +139,20 @@ class Said:
     def checkpoint(self) -> Document | None:
         with self._lock:
             return self._checkpoint
+
+    def last_checkpoint(self, *, is_wanted: bool) -> Document | None:
+        """Return the checkpoint, once the job is over, if there is still to be told of it. A file
+        that is not wanted, or that the collector has, is no more."""
+        with self._lock:
+            last = self._checkpoint
+            if last is None:
+                return None
+            # While it is being uploaded it counts as told, and that may be in vain yet.
+            is_there = last.path is not None and last.told and not last.in_use
+            if is_wanted and not is_there:
+                return last
+            last.drop()
+            return None
 
     @property
     def fraction(self) -> float | None:
@@ -187,8 +203,8 @@ class Said:
     def uploaded(self, path: Path, *, done: bool) -> None:
         with self._lock:
             checkpoint = self._checkpoint
-            if checkpoint is None or checkpoint.path != path:
-                path.unlink(missing_ok=True)  # there is a newer one
+            if checkpoint is None or checkpoint.path != path or checkpoint.is_dropped:
+                path.unlink(missing_ok=True)  # there is a newer one, or it is wanted no more
             else:
                 checkpoint.in_use, checkpoint.told = False, done
 

@@ -60,10 +60,7 @@ class WindowsHold:
         self._lock = threading.Lock()
         self._timers: list[threading.Timer] = []
         if not order.trusted:
-            raise OSError(
-                f"{confinement.missing()}. `forge-agent work on --trust-plugins` has them run all"
-                " the same"
-            )
+            raise OSError(confinement.refusal(order.trusting))
         self._kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
         self._kernel.CreateJobObjectW.restype = wintypes.HANDLE
         self._job = wintypes.HANDLE(self._kernel.CreateJobObjectW(None, None))

@@ -21,13 +21,13 @@ from forge_agent.lock import FileLock, LockedError
 from forge_agent.log import Log
 from forge_agent.sampling.host import slept_s
 from forge_agent.terminal import complain
-from forge_agent.work import clock, confinement, noted, owner
+from forge_agent.work import clock, confinement, noted, owner, suggested
 from forge_agent.work.attempt import Attempt, Bench
 from forge_agent.work.catalogue import Catalogue
 from forge_agent.work.claims import Claimer, Claims, Job
 from forge_agent.work.collector import Line, Peer
 from forge_agent.work.heartbeats import Heartbeats
-from forge_agent.work.holding import Held, Holding, State
+from forge_agent.work.holding import LONGEST_REASON, Held, Holding, State
 from forge_agent.work.journal import Journal, Lease
 from forge_agent.work.kept import Kept
 from forge_agent.work.noted import Note, NoteFile
@@ -47,7 +47,7 @@ _JOBS_PATIENCE_S: Final = 6.5
 _REPORT_PATIENCE_S: Final = 2.0
 _LOCK_PATIENCE_S: Final = 15.0
 _SLEPT_S: Final = 3.0
-_LONGEST_NAMES: Final = 200  # the collector takes reasons of 256 characters
+_FEWEST_NAMED: Final = 40  # characters of the plugins' names, however long what follows them is
 
 
 def run(settings: Settings, *, parent_pid: int | None = None) -> int:
@@ -58,7 +58,8 @@ def run(settings: Settings, *, parent_pid: int | None = None) -> int:
     log = Log(sys.stderr, human=sys.stderr is not None and sys.stderr.isatty())
     folder = settings.state_dir / owner.FOLDER
     if not OwnerFile(settings, log).look():
-        complain("work is off on this machine: `forge-agent work on`.")
+        turning = suggested.command_here("work on", settings.state_dir)
+        complain(f"work is off on this machine: `{turning}`.")
         return 1
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,7 +112,7 @@ class Worker:
         self._slept_s = slept_s()
         folder = settings.state_dir / owner.FOLDER
         self._note = NoteFile(settings.state_dir)
-        self._catalogue = Catalogue(settings, log)
+        self._catalogue = Catalogue(settings, log, self._owner_file.owner.grants)
         self._journal = Journal(folder, self._worker_id)
         self._results = Results(folder / "results")
         self._holding = Holding(self._owner_file.owner.slots)
@@ -119,7 +120,12 @@ class Worker:
         reporting = Line(peer)
         setbacks = Setbacks()
         self._heartbeats = Heartbeats(
-            self._worker_id, Line(peer), self._holding, self._catalogue.offers(), log
+            self._worker_id,
+            Line(peer),
+            self._holding,
+            self._catalogue.offers(),
+            log,
+            succeeds=self._journal.left_worker,
         )
         self._reports = Reports(
             line=reporting,
@@ -221,7 +227,7 @@ class Worker:
         self._look_for_sleep()
         allowed = self._owner_file.owner
         self._holding.allow(allowed.slots)
-        self._look_for_plugins(now_s)
+        self._look_for_plugins(now_s, allowed)
         if now_s - self._looked_s >= _LOOK_EVERY_S or self._owner_file.changed:
             self._looked_s = now_s
             idle_matters = allowed.terms.when is When.IDLE
@@ -235,11 +241,12 @@ class Worker:
             self._noted_s = now_s
             self._write_note()
 
-    def _look_for_plugins(self, now_s: float) -> None:
-        if now_s - self._plugins_s < _PLUGINS_EVERY_S:
-            return
-        self._plugins_s = now_s
-        if self._catalogue.look_again():
+    def _look_for_plugins(self, now_s: float, allowed: Owner) -> None:
+        has_changed = self._catalogue.allow(allowed.grants)
+        if now_s - self._plugins_s >= _PLUGINS_EVERY_S:
+            self._plugins_s = now_s
+            has_changed = self._catalogue.look_again() or has_changed
+        if has_changed:
             self._log.event("plugins_changed", types=", ".join(self._catalogue.types()))
             self._looked_s = -_LOOK_EVERY_S  # whether there is anything to do
             self._heartbeats.offer(self._catalogue.offers())
@@ -254,12 +261,19 @@ class Worker:
             return self._out_of_reach
         if allowed.trust_plugins or not self._missing:
             return ""
-        return f"it needs `forge-agent work on --trust-plugins`: {self._missing}"
+        return f"it needs `{self._suggested(confinement.TRUSTING)}`: {self._missing}"
 
     def _without(self) -> str:
         """Return which plugins are here in vain; or ""."""
-        names = ", ".join(self._catalogue.unavailable)[:_LONGEST_NAMES]
-        return f"without {names}: see `forge-agent plugins list`" if names else ""
+        names = ", ".join(self._catalogue.unavailable)
+        if not names:
+            return ""
+        see = f": see `{self._suggested('plugins list')}`"
+        room = max(_FEWEST_NAMED, LONGEST_REASON - len("without ") - len(see))
+        return f"without {names[:room]}{see}"
+
+    def _suggested(self, words: str) -> str:
+        return suggested.command_here(words, self._settings.state_dir)
 
     def _become(self, state: State) -> None:
         if not self._holding.become(state):

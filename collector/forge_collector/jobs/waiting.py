@@ -117,6 +117,11 @@ class Waiting:
         if seat is not None and freed in seat.full and seat.is_there():
             self._ring(seat, None)
 
+    def dismiss(self, worker_id: str) -> None:
+        """Let go of a worker that is no more: its connection may not have ended yet."""
+        if (seat := self._idle_by_worker.get(worker_id)) is not None:
+            self._end(seat)
+
     def close(self) -> None:
         """Let go of everybody who waits, and let nobody wait any more."""
         self._is_closed = True

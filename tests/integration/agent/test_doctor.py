@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import http.server
 import json
 import os
@@ -353,6 +354,17 @@ def examined(state: Path, *reports: Report, **settings: str) -> dict[str, doctor
     where = Whereabouts(None, (), state)
     checks = doctor.Examination(where, lambda: list(reports)).run()
     return {check.name: check for check in checks}
+
+
+def test_what_it_suggests_is_for_the_agent_that_was_named(tmp_path: Path) -> None:
+    named = argparse.Namespace(config=None, state_dir=str(tmp_path))
+    where = Whereabouts(None, (), tmp_path)
+    said = {check.name: check.said for check in doctor.Examination(where, list, named).run()}
+    assert said["service"] == f"no agent runs: `forge-agent run --state-dir {tmp_path}`."
+    assert f"`forge-agent work on --state-dir {tmp_path}`" in said["work"]
+    (tmp_path / "work.json").write_text("{")
+    said = {check.name: check.said for check in doctor.Examination(where, list, named).run()}
+    assert f"`forge-agent work on --state-dir {tmp_path}` writes it anew" in said["work"]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

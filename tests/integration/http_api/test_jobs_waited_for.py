@@ -223,3 +223,15 @@ async def test_a_worker_waits_once(server: Server) -> None:
             assert await asyncio.wait_for(before, 5) == []
             job_id = await submit(server)
             assert (await taken(claim)).id == job_id
+
+
+async def test_a_worker_whose_place_another_has_taken_is_given_nothing(server: Server) -> None:
+    """Its machine lost power, and its connection is open still."""
+    gone = await Worker.of(server)
+    another = Worker(server, gone.token)
+    async with begun(gone.claim(wait_s=LONG_S)) as before:
+        await waits_for_jobs(server, 1)
+        await another.beat(succeeds=gone.id)
+        assert await asyncio.wait_for(before, 5) == []
+    job_id = await submit(server)
+    assert (await another.one()).id == job_id

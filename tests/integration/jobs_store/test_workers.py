@@ -13,6 +13,7 @@ from forge_shared.job_messages import (
     PluginOffer,
     ResourceClass,
     ResultStatus,
+    UnavailablePlugin,
     WorkerState,
 )
 from tests.integration.jobs_store.queue import START_MS, Queue
@@ -151,3 +152,36 @@ def test_workers_after_a_restart_with_a_clock_that_was_set_back(queue: Queue) ->
     queue.pass_ms(rules.SILENT_AFTER_MS + 1)
     assert [one.silent for one in store.workers(queue.tx, queue.at)] == [True]
     assert store.worker_states(queue.tx, queue.at) == {"silent": 1}
+
+
+def test_a_worker_whose_place_another_has_taken_is_waited_for_no_more(queue: Queue) -> None:
+    job_id = queue.submit()
+    held = queue.claimed("pc.1", claim_id="c1").jobs
+    queue.beat(held, plugins=[])
+    assert queue.beat(worker_id="pc.2", plugins=[], succeeds="pc.1").retired == "pc.1"
+    silent = {one.id: one.silent for one in store.workers(queue.tx, queue.at)}
+    assert silent == {"pc.1": True, "pc.2": False}
+    # Its leases come back as ever: to who asks what became of its claim, and gives back what that
+    # brought. It does not live for that.
+    again = queue.claimed("pc.1", types=[], claim_id="c1").jobs
+    assert [one.id for one in again] == [job_id]
+    queue.settle(again[0], ResultStatus.YIELDED)
+    assert queue.claimed("pc.3", types=[], claim_id="c3").jobs == []
+    silent = {one.id: one.silent for one in store.workers(queue.tx, queue.at)}
+    assert silent == {"pc.1": True, "pc.2": False}
+    # One that lives all the same is heard again, and none is another machine's to speak of.
+    queue.beat(worker_id="pc.1")
+    stranger = Heartbeat(plugins=[], succeeds="pc.1")
+    heard = store.heartbeat(queue.tx, "nas.1", stranger, Machine("nas"), queue.at)
+    assert heard.retired is None
+    assert not any(one.silent for one in store.workers(queue.tx, queue.at))
+
+
+def test_a_plugin_that_is_there_in_vain_is_not_offered_and_says_why(queue: Queue) -> None:
+    lacking = [UnavailablePlugin("echo", "it has no voice")]
+    queue.beat(plugins=[PluginOffer("other", "1")], unavailable=lacking)
+    because = "No worker offers echo: pc has it in vain (it has no voice)."
+    assert queue.job(queue.submit()).waits_because == because
+    (worker,) = store.workers(queue.tx, queue.at)
+    assert [one.name for one in worker.types] == ["other"]
+    assert [one.name for one in store.types(queue.tx, queue.at)] == ["other"]

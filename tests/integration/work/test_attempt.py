@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from forge_agent import config
+from forge_agent.core import attempts
+from forge_agent.core.attempts import Ended, Settlement, Stop
 from forge_agent.log import Log
 from forge_agent.work import clock, files
 from forge_agent.work.attempt import Attempt, Bench
@@ -83,6 +85,33 @@ def test_a_job_whose_time_is_up_by_its_keeper_first_has_timed_out(
     assert (message["outcome"], message["error"]["code"]) == ("timed_out", "wall_limit")
 
 
+def test_a_check_is_not_held_to_tell_progress(bench: Bench, ended: threading.Event) -> None:
+    job = {
+        **a_job({"number": 7, "check_takes_s": 1.5}),
+        "type": "checked",
+        "no_progress_limit_s": 1,
+    }
+    assert end_of(Attempt(job, 1e12, bench), bench, ended)["status"] == "succeeded"
+
+
+def test_a_stop_that_comes_as_its_check_has_ended_does_not_change_what_that_said(
+    bench: Bench, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = {**a_job({"number": 7, "wrong": True}), "type": "checked"}
+    attempt = Attempt(job, 1e12, bench)
+    settle = attempts.settle
+
+    def settled_too_early(stop: Stop | None, how: Ended) -> Settlement | None:
+        settlement = settle(stop, how)
+        if not how.has_result:  # it is the check's end that is looked at
+            attempt.stop(Stop.YIELD)
+        return settlement
+
+    monkeypatch.setattr(attempts, "settle", settled_too_early)
+    error = end_of(attempt, bench, ended)["error"]
+    assert (error["code"], error["message"]) == ("unverified", "that is another number")
+
+
 def test_a_result_that_the_disk_does_not_give_back_is_a_failure(
     bench: Bench, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +123,7 @@ def test_a_result_that_the_disk_does_not_give_back_is_a_failure(
     message = end_of(Attempt(job, 1e12, bench), bench, ended)
     assert (message["status"], message["error"]["code"]) == ("failed", "worker_fault")
     assert "Input/output error" in message["error"]["message"]
+    assert bench.setbacks.ready_at_s(["steps"]) > 0  # it would be the next one's end as well
 
 
 def test_a_thread_that_cannot_be_started_is_a_failure(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from forge_agent import cli
+from forge_agent.log import NEUTRAL
 from forge_agent.work import plugins
 from forge_agent.work.child import Ending
 from forge_agent.work.plugins import Granted, Plugin
@@ -172,13 +173,22 @@ def test_the_commands_tell_what_is_there(
     said = capsys.readouterr()
     assert "checksum  1.0  io" in said.out
     granting = f"`forge-agent work on --grant checksum:read:{tmp_path}/media {' '.join(state)}`"
-    assert granting in said.out
+    until = f"takes no jobs until it is granted read:{tmp_path}/media: {granting}\n"
+    assert f"    {until}" in said.out
     assert "name must be a line of text" in said.err
     assert cli.main(["plugins", "list", "--json", *state]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [plugin["name"] for plugin in told["plugins"]] == ["checksum"]
     assert cli.main(["plugins", "check", *state]) == 1
-    assert cli.main(["plugins", "check", str(tmp_path / "checksum")]) == 0
-    assert "jobs are confined here" in capsys.readouterr().out
+    assert f"{NEUTRAL} checksum 1.0 {until}" in capsys.readouterr().out
+    one = ["plugins", "check", str(tmp_path / "checksum"), *state]
+    assert cli.main(one) == 0
+    said = capsys.readouterr()
+    assert f"    {until}" in said.out
+    assert "jobs are confined here" in said.out
+    grant = ["work", "on", "--trust-plugins", "--grant", f"checksum:read:{tmp_path}/media"]
+    assert cli.main([*grant, *state]) == 0
+    assert cli.main(one) == 0
+    assert "until it is granted" not in capsys.readouterr().out
     assert cli.main(["plugins", "check", str(tmp_path / "bad")]) == 1
     assert cli.main(["plugins", "list", str(tmp_path)]) == 2

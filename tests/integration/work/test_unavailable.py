@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -26,15 +27,50 @@ def test_jobs_that_could_not_be_started_here_are_left_to_others(
         jobs.until(jobs.submit({"steps": 1}), "succeeded")
         job = jobs.look(left)
         assert (job["status"], job["attempt_count"]) == ("pending", 0)
-        assert job["waits_because"] == "No worker offers tried."
         reason = f"{sys.executable} has no no_such_one: pip install such"
+        in_vain = f"No worker offers tried: n1 has it in vain ({reason})."
+        assert job["waits_because"] == in_vain
         said = worker.said("plugin_unavailable")
         assert (said["plugin"], said["reason"]) == ("tried", reason)
         assert f"not tried: {reason}" in worker.work("status")
         [told] = admin.get("/api/workers")["workers"]
         assert [one["name"] for one in told["types"]] == ["steps"]
         assert told["state"] == "ready"
-        assert told["reason"] == "without tried: see `forge-agent plugins list`"
+        listing = f"`forge-agent plugins list --state-dir {worker.state}`"
+        assert told["reason"] == f"without tried: see {listing}"
+
+
+def test_a_plugin_takes_no_jobs_until_it_was_granted_what_it_asks_for(
+    collector: CollectorProcess, admin: Client, tmp_path: Path
+) -> None:
+    jobs = Jobs(admin, "n3")
+    plugins = tmp_path / "plugins"
+    media = tmp_path / "of the owner"
+    media.mkdir()
+    (media / "film").write_text("abc")
+    needs = f'[needs]\nread = ["{media}"]\n'
+    reading = (
+        f"import forge_plugin\nforge_plugin.main(lambda _: open({str(media / 'film')!r}).read())\n"
+    )
+    making.make_plugin(plugins / "reading", reading, needs)
+    worker = RunningWorker(collector, "n3", tmp_path / "n3", plugins=plugins)
+    left = jobs.submit({}, type="tried", max_attempts=1)
+
+    def reason() -> str:
+        return str(jobs.look(left).get("waits_because"))
+
+    with ended(worker):
+        command = f"work on --grant 'tried:read:{media}' --state-dir {worker.state}"
+        not_granted = f"it was not granted read:{media}: `forge-agent {command}`"
+        wait_for(lambda: not_granted[:200] in reason(), "what it lacks to be told")
+        assert f"not tried: {not_granted}" in worker.work("status")
+        worker.work(*shlex.split(command)[1:])
+        assert jobs.until(left, "succeeded")["result"] == "abc"
+        # What is taken back counts at once as well.
+        worker.work("on", "--revoke", "tried")
+        worker.said("plugin_unavailable", times=2)
+        later = jobs.submit({}, type="tried", max_attempts=1)
+        wait_for(lambda: "n3 has it in vain" in jobs.look(later)["waits_because"], "it to be told")
 
 
 def test_a_worker_with_nothing_else_says_so(

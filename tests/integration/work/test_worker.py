@@ -146,6 +146,11 @@ def test_a_worker_that_was_killed_leaves_nothing_running_and_its_job_goes_on(
         assert psutil.wait_procs(family, timeout=5)[1] == []
         worker.start()
         job = jobs.until(job_id, "succeeded")
+        # Of the two there were, nobody waits for the first.
+        workers = admin.get("/api/workers")["workers"]
+        of_this_node = [one for one in workers if one["node_id"] == "n2"]
+        heard = [one["id"] for one in of_this_node if not one.get("silent")]
+        assert (len(of_this_node), heard) == (2, [job["claimed_by"]])
     assert outcomes(job) == ["yielded", "succeeded"]
     assert job["attempt_count"] == 1
     assert job["result"]["begun_at"] > 0

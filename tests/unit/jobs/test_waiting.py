@@ -77,6 +77,14 @@ def test_what_runs_or_has_ended_does_not_wait(status: JobStatus) -> None:
         ),
         ([worker(types=("echo",))], "No worker offers plan."),
         (
+            [
+                worker(types=("echo",))._replace(lacking={"plan": "no Python", "x": "no y"}),
+                worker("nas", types=("echo",)),
+                worker("old", is_silent=True)._replace(lacking={"plan": "no room"}),
+            ],
+            "No worker offers plan: pc has it in vain (no Python).",
+        ),
+        (
             [worker(state=WorkerState.PAUSED, reason="somebody uses it")],
             "No worker that could take it works now: pc is paused (somebody uses it).",
         ),

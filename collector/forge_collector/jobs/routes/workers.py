@@ -134,6 +134,8 @@ class WorkerRoutes:
             heard = await self._db.write(
                 lambda tx: store.heartbeat(tx, worker_id, beat, machine, live.moment())
             )
+            if heard.retired is not None:
+                live.waiting.dismiss(heard.retired)
             if heard.plugins_changed:
                 await self._job_types.load()
             live.note(heard.changes)

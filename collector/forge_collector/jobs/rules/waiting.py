@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from forge_collector.jobs.rules import matching
@@ -13,7 +14,8 @@ _REASONS_TOLD: Final = 3
 
 
 class Standing(NamedTuple):
-    """A worker as it stands. ``offer.slots``: its limits; ``running``: what it holds."""
+    """A worker as it stands. ``offer.slots``: its limits; ``running``: what it holds; ``lacking``:
+    plugins that it has and cannot use, and why."""
 
     id: str
     offer: Offer
@@ -21,6 +23,7 @@ class Standing(NamedTuple):
     reason: str
     is_silent: bool
     running: Mapping[ResourceClass, int]
+    lacking: Mapping[str, str] = MappingProxyType({})
 
 
 class Waiting(NamedTuple):
@@ -59,7 +62,8 @@ def _why_pending(needs: Needs, workers: Sequence[Standing], limits: Limits) -> s
         return "No worker is there. Turn work on where a machine may do jobs: forge-agent work on."
     offering = [worker for worker in heard if needs.type in worker.offer.types]
     if not offering:
-        return f"No worker offers {needs.type}."
+        in_vain = _told_in_vain(needs.type, heard)
+        return f"No worker offers {needs.type}{in_vain}."
     misfits = {worker.id: matching.misfit(needs, worker.offer) for worker in offering}
     fitting = [worker for worker in offering if misfits[worker.id] is None]
     if not fitting:
@@ -92,6 +96,15 @@ def _slots(worker: Standing, wanted: ResourceClass, limits: Limits) -> int:
 def _told(workers: Sequence[Standing], reasons: Mapping[str, str | None]) -> str:
     told = [f"{worker.offer.machine.node_id} {reasons[worker.id]}" for worker in workers]
     return _few(told)
+
+
+def _told_in_vain(type_: str, workers: Sequence[Standing]) -> str:
+    told = [
+        f"{worker.offer.machine.node_id} has it in vain ({worker.lacking[type_]})"
+        for worker in workers
+        if type_ in worker.lacking
+    ]
+    return f": {_few(told)}" if told else ""
 
 
 def _told_states(workers: Sequence[Standing]) -> str:

@@ -28,6 +28,7 @@ class _Row(NamedTuple):
     state: WorkerState
     reason: str
     types: list[OfferedType]
+    lacking: dict[str, str]
     slots: dict[ResourceClass, int]
     first_seen: int
     last_seen: int
@@ -93,6 +94,7 @@ def standings(tx: Tx, at: Moment) -> list[Standing]:
                 row.reason,
                 row.is_silent,
                 running[row.id],
+                row.lacking,
             )
         )
     return found
@@ -168,6 +170,7 @@ def _rows(tx: Tx, at: Moment) -> list[_Row]:
             WorkerState(state),
             reason,
             _offered(offers, claimed),
+            _lacking(offers),
             codec.decode(slots.encode(), dict[ResourceClass, int]),
             first_seen,
             last_seen,
@@ -191,8 +194,14 @@ def _rows(tx: Tx, at: Moment) -> list[_Row]:
 def _offered(offers: str | None, claimed: str) -> list[OfferedType]:
     """Return what a worker told of its plugins, or else the types that it claims."""
     if offers is not None:
-        return codec.decode(offers.encode(), list[OfferedType])
+        return [one for one in rows.told_plugins(offers) if not one.lacks]
     return [OfferedType(name, version) for name, _, version in map(_parted, claimed.split())]
+
+
+def _lacking(offers: str | None) -> dict[str, str]:
+    """Return what keeps a worker from using some of its plugins, by their names."""
+    told = [] if offers is None else rows.told_plugins(offers)
+    return {one.name: one.lacks for one in told if one.lacks}
 
 
 def _parted(offer: str) -> tuple[str, str, str]:

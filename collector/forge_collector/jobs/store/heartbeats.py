@@ -12,7 +12,7 @@ from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Machine, Moment, Needs
 from forge_collector.jobs.store import attempts
 from forge_collector.jobs.store.changes import Change
-from forge_collector.jobs.store.workers import CLASSES, meet_beating, register
+from forge_collector.jobs.store.workers import CLASSES, meet_beating, register, retire
 from forge_shared import codec
 from forge_shared.job_messages import Heartbeat, HeldLease, JobStatus, ResourceClass
 
@@ -22,18 +22,23 @@ _MOST_TOLD: Final = 100  # jobs that somebody else may take now
 
 class Heard(NamedTuple):
     """What a worker is told, in ids of jobs: as HeartbeatReply has it. ``changes``: jobs that got
-    further, and jobs that another worker may take now that their type is known."""
+    further, and jobs that another worker may take now that their type is known. ``retired``: whose
+    place the worker has taken."""
 
     renewed: list[str]
     lost: list[str]
     cancel: list[str]
     changes: list[Change]
     plugins_changed: bool
+    retired: str | None = None
 
 
 def heartbeat(tx: Tx, worker_id: str, beat: Heartbeat, machine: Machine, at: Moment) -> Heard:
     """Renew a worker's leases, and keep what it tells; raises RefusedError."""
     meet_beating(tx, worker_id, beat, machine.node_id, at)
+    retired = None
+    if beat.succeeds not in {None, worker_id} and retire(tx, beat.succeeds, machine.node_id):
+        retired = beat.succeeds
     live = _live(tx, worker_id)
     held = [one for one in beat.leases if (one.id, one.lease) in live]
     _renew(tx, held, at)
@@ -52,6 +57,7 @@ def heartbeat(tx: Tx, worker_id: str, beat: Heartbeat, machine: Machine, at: Mom
         [one.id for one in held if live[one.id, one.lease][0]],
         changes,
         beat.plugins is not None,
+        retired,
     )
 
 

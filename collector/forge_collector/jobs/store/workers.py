@@ -27,6 +27,17 @@ _MOST_VERSIONS: Final = 20  # of one type
 _TYPES_KEPT_LONGER_MS: Final = 30 * 24 * 3600 * 1000
 
 
+class ToldPlugin(OfferedType, omit_defaults=True):
+    """A plugin as its worker told of it. ``lacks``: why it cannot be used there, "" if it can."""
+
+    lacks: str = ""
+
+
+def told_plugins(offers: str) -> list[ToldPlugin]:
+    """Read what is kept of a worker's plugins."""
+    return codec.decode(offers.encode(), list[ToldPlugin])
+
+
 def machine(tx: Tx, node_id: str) -> Machine:
     """Return what requirements are held to, as far as the fleet knows it."""
     node = fleet.find(tx, node_id)
@@ -58,11 +69,13 @@ def meet_claiming(tx: Tx, request: ClaimRequest, node_id: str, at: Moment) -> bo
     ).fetchone()
     types = " ".join(request.types)
     if row is None:
-        _add(tx, request.worker_id, node_id, types, at)
+        if types:
+            _add(tx, request.worker_id, node_id, types, at)
         return request.claim_id is not None
     if row[0] != node_id:
         raise rules.foreign_worker(request.worker_id)
-    if row[1] != types or row[2] <= at.lease_ms - _SEEN_EVERY_MS:
+    # Who offers nothing asks what became of an earlier claim, and perhaps of another worker's.
+    if types and (row[1] != types or row[2] <= at.lease_ms - _SEEN_EVERY_MS):
         tx.execute(
             """
             UPDATE job_workers SET types = :types, last_seen = :now, heard_ms = :lease_ms
@@ -87,12 +100,11 @@ def meet_beating(tx: Tx, worker_id: str, beat: Heartbeat, node_id: str, at: Mome
         raise rules.foreign_worker(worker_id)
     offers = None
     if beat.plugins is not None:
-        offers = codec.encode(
-            [
-                OfferedType(one.name, one.version, one.resource_class, one.title)
-                for one in beat.plugins
-            ]
-        ).decode()
+        told = [
+            ToldPlugin(one.name, one.version, one.resource_class, one.title) for one in beat.plugins
+        ]
+        told += [ToldPlugin(one.name, lacks=one.reason) for one in beat.unavailable]
+        offers = codec.encode(told).decode()
     tx.execute(
         """
         UPDATE job_workers SET
@@ -110,6 +122,16 @@ def meet_beating(tx: Tx, worker_id: str, beat: Heartbeat, node_id: str, at: Mome
             "id": worker_id,
         },
     )
+
+
+def retire(tx: Tx, worker_id: str, node_id: str) -> bool:
+    """Count a worker of this machine as silent from now on, and tell whether there was one. What it
+    holds is given back by who knows of it, or runs out; and should it live, it is heard again."""
+    retired = tx.execute(
+        "UPDATE job_workers SET heard_ms = 0 WHERE id = :id AND node_id = :node_id",
+        {"id": worker_id, "node_id": node_id},
+    )
+    return retired.rowcount == 1
 
 
 def register(tx: Tx, plugins: Sequence[PluginOffer], at: Moment) -> list[int]:
@@ -231,7 +253,8 @@ def _offered(tx: Tx) -> set[tuple[str, str]]:
     return {
         (one.name, one.version)
         for (offers,) in rows
-        for one in codec.decode(offers.encode(), list[OfferedType])
+        for one in told_plugins(offers)
+        if not one.lacks
     }
 
 

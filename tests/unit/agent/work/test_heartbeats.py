@@ -39,7 +39,7 @@ def test_a_lease_that_is_lost_takes_none_along_that_its_job_has_since(
 ) -> None:
     line = Line(Peer("http://127.0.0.1:1", "secret", None))
     holding = Holding({"io": 1})
-    heartbeats = Heartbeats("n1.one", line, holding, [], Log(io.StringIO(), human=False))
+    heartbeats = Heartbeats("n1.one", line, holding, {}, Log(io.StringIO(), human=False))
     answer = {"renewed": ["job-1"], "lost": ["job-1"], "cancel": [], "lease_ttl_s": 300}
     monkeypatch.setattr(line, "post", lambda *_, **__: answer)
     before, now = Lease("l1", is_over=True), Lease("l2")

@@ -70,7 +70,16 @@ def test_nobody_asks_for_the_claim_of_another_node(tmp_path: Path) -> None:
     journal.leased([ONE])
     again = Journal(tmp_path, "n2.two")
     assert again.left_claim is None
+    assert again.left_worker is None
     assert again.left_leases == [ONE]
+
+
+def test_a_worker_knows_whose_place_it_takes_even_if_that_never_claimed(tmp_path: Path) -> None:
+    assert Journal(tmp_path, "n1.one").left_worker is None
+    again = Journal(tmp_path, "n1.two")
+    assert again.left_worker == "n1.one"
+    again.next_claim()
+    assert Journal(tmp_path, "n1.three").left_worker == "n1.two"
 
 
 @contextmanager

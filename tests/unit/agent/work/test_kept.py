@@ -106,3 +106,45 @@ def test_a_large_checkpoint_is_a_file_until_there_is_another(kept: Kept, work_di
     assert not first.exists()
     said.uploaded(second, done=False)
     assert said.file_to_upload() == second
+
+
+def test_a_checkpoint_whose_upload_is_under_way_is_still_to_be_told(
+    kept: Kept, work_dir: Path
+) -> None:
+    """The job ends meanwhile, and the upload may be in vain."""
+    said = Said("lease", kept, lambda: work_dir)
+    said.take(b'{"type": "checkpoint", "data": "' + b"x" * 2_000_000 + b'"}')
+    path = said.file_to_upload()
+    assert path is not None
+    last = said.last_checkpoint(is_wanted=True)
+    assert last is not None
+    said.uploaded(path, done=False)
+    assert (last.path, path.exists()) == (path, True)
+    said.file_to_upload()
+    said.uploaded(path, done=True)
+    assert said.last_checkpoint(is_wanted=True) is None
+    assert not path.exists()
+
+
+def test_a_checkpoint_that_nobody_wants_is_gone_once_nobody_reads_it(
+    kept: Kept, work_dir: Path
+) -> None:
+    said = Said("lease", kept, lambda: work_dir)
+    said.take(b'{"type": "checkpoint", "data": "' + b"x" * 2_000_000 + b'"}')
+    path = said.file_to_upload()
+    assert path is not None
+    assert said.last_checkpoint(is_wanted=False) is None
+    assert path.exists()
+    said.uploaded(path, done=False)
+    assert not path.exists()
+
+
+def test_a_result_that_cannot_be_taken_takes_nothing_from_the_one_before(
+    kept: Kept, work_dir: Path
+) -> None:
+    said = Said("lease", kept, lambda: work_dir)
+    said.take(b'{"type": "result", "result": "' + b"x" * 2_000_000 + b'"}')
+    said.take(b'{"type": "result", "path": "absent"}')
+    assert said.result is not None
+    assert said.result.path is not None
+    assert said.result.path.exists()
