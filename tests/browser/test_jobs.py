@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.browser.conftest import Watched, login_url
 from tests.process import CollectorProcess, Reply
@@ -184,6 +184,8 @@ def test_a_job_is_followed_from_the_dialog_to_its_result_without_a_reload(
     result = page.get_by_label("Result", exact=True)
     expect(result).to_contain_text('{"said": "<img src=x', timeout=PATIENCE_MS)
     expect(result).to_contain_text("\\u202egnp.\\u0007")
+    expect(page.locator(".job-head")).to_contain_text(re.compile(r", \d.* from submit to end"))
+    expect(page.get_by_label("Facts")).to_contain_text("At work, of that")
     page.get_by_text("The end of its log").click()
     expect(page.locator(".log")).to_contain_text("<img src=x")
     assert page.locator('img[src="x"]').count() == 0
@@ -232,6 +234,38 @@ def test_a_plan_is_drawn_moved_by_the_keys_and_told_in_a_table(
     assert page.locator('img[src="x"]').count() == 0
 
 
+def test_a_tap_tells_of_a_task_and_a_narrow_table_only_of_what_is(
+    chromium: Browser, collector: CollectorProcess, worker: PlayedWorker
+) -> None:
+    job_id = submit(collector, type="prodplan")
+    worker.end(worker.claim("prodplan"), "succeeded", result=plan(3, 2))
+    size: ViewportSize = {"width": 390, "height": 844}
+    phone = chromium.new_context(viewport=size, has_touch=True, is_mobile=True)
+    try:
+        page = phone.new_page()
+        page.goto(login_url(collector))
+        expect(page.locator("[data-connection=live]").first).to_be_attached(timeout=20_000)
+        page.goto(f"{collector.url}/#/job/{job_id}")
+        canvas = page.locator(".gantt canvas")
+        canvas.scroll_into_view_if_needed(timeout=PATIENCE_MS)
+        place = canvas.bounding_box()
+        assert place is not None
+        # The first task begins where the names of the machines end.
+        page.touchscreen.tap(place["x"] + 110, place["y"] + 50)
+        tip = page.locator(".gantt-tip")
+        expect(tip).to_contain_text("Order 0 · op 0")
+        expect(page.get_by_role("button", name="Order 0")).to_have_attribute("aria-pressed", "true")
+        page.touchscreen.tap(place["x"] + 350, place["y"] + 50)
+        expect(tip).to_have_count(0)
+
+        page.get_by_role("button", name="Table").click()
+        late = page.get_by_role("table", name="Jobs").locator("td[data-said=late]")
+        expect(late.nth(0)).to_be_hidden()
+        expect(late.nth(2)).to_have_text("+5 min")
+    finally:
+        phone.close()
+
+
 def test_jobs_are_cancelled_and_tried_again_by_button_and_by_key(
     signed_in: Watched, collector: CollectorProcess, worker: PlayedWorker
 ) -> None:
@@ -261,10 +295,20 @@ def test_jobs_are_cancelled_and_tried_again_by_button_and_by_key(
         worker.claim(),
         "failed",
         error={"code": "broken", "message": HOSTILE, "retryable": False},
+        log_tail="still trying\n" * 100 + "why it failed\n",
     )
     failed = page.get_by_label("Failed, for review", exact=True).first
     expect(failed).to_contain_text("<img src=x", timeout=PATIENCE_MS)
     assert page.locator('img[src="x"]').count() == 0
+
+    # What its log ends with is seen at once.
+    page.goto(f"{collector.url}/#/job/{waiting}")
+    log = page.get_by_label("The end of the log of attempt 1")
+    expect(log).to_contain_text("why it failed", timeout=PATIENCE_MS)
+    page.wait_for_function(
+        "log => log.scrollTop > 0 && log.scrollTop + log.clientHeight >= log.scrollHeight - 1",
+        arg=log.element_handle(),
+    )
 
 
 def test_filters_are_in_the_address_and_hold_for_what_comes_live(
@@ -283,6 +327,10 @@ def test_filters_are_in_the_address_and_hold_for_what_comes_live(
     page.get_by_label("Search jobs").fill("line")
     expect(page.locator("[data-job]")).to_have_count(3, timeout=PATIENCE_MS)
     assert page.url.endswith("#/jobs?type=echo&q=line")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[data-job]").first.get_by_role("link").first).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search jobs")).to_be_focused()
     page.reload()
     expect(page.locator("[data-job]")).to_have_count(3, timeout=PATIENCE_MS)
     ids.append(submit(collector, name="line 4"))
@@ -430,6 +478,7 @@ def test_a_viewer_has_no_buttons_and_a_submitter_its_own_jobs_alone(
     page.wait_for_url("**/#/jobs")
     page.goto(f"{collector.url}/#/job/{others}")
     expect(page.get_by_role("heading")).to_contain_text("There is no job", timeout=PATIENCE_MS)
+    expect(page.get_by_role("main")).to_contain_text("somebody else")
     # Anew, so that no other stream has been open: to be told so is to be connected.
     page.reload()
     expect(page.locator("[data-connection=live]").first).to_be_attached(timeout=PATIENCE_MS)

@@ -28,10 +28,10 @@ function isTyping(target: EventTarget | null): boolean {
 }
 
 export const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
-  [["/"], "Search the fleet"],
-  [["←", "→", "↑", "↓"], "Move between machines"],
-  [["Home", "End"], "First and last machine"],
-  [["Enter"], "Open the machine"],
+  [["/"], "Search; ↓ leads to what was found"],
+  [["←", "→", "↑", "↓"], "Move between machines, or jobs"],
+  [["Home", "End"], "The first and the last one"],
+  [["Enter"], "Open it"],
   [["←", "→"], "On a machine’s page: the one before, the one after"],
   [["1", "…", "7"], "Range: 5 min to 30 d"],
   [["+", "−"], "Shorter or longer range"],

@@ -25,6 +25,8 @@ export interface PlotKind {
   /** How places on the horizontal axis are told, where they are no moments. */
   readonly x?: {
     readonly ticks: (ticks: readonly number[], step: number) => string[];
+    /** How far ticks may be apart. */
+    readonly steps: number[];
     readonly moment: (at: number) => string;
   };
   readonly series: (palette: Palette) => uPlot.Series[];
@@ -128,6 +130,7 @@ function optionsOf(element: HTMLElement, latest: Latest): uPlot.Options {
         ...axis,
         values: (_chart, ticks, _axis, _space, step) => (kind.x?.ticks ?? tickWords)(ticks, step),
         size: TIME_AXIS_PX,
+        ...(kind.x && { incrs: kind.x.steps }),
         space: 76,
         gap: 4,
       },

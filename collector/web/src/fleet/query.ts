@@ -26,13 +26,14 @@ export function naturalDirection(sort: SortKey): Direction {
   return sort === "status" || sort === "name" ? "asc" : "desc";
 }
 
+/** Nothing is filtered out. */
+export const EVERY_MACHINE = { statuses: [], tags: [], search: "" } as const;
+
 export const DEFAULT_QUERY: FleetQuery = {
   view: "cards",
   sort: "status",
   direction: "asc",
-  statuses: [],
-  tags: [],
-  search: "",
+  ...EVERY_MACHINE,
 };
 
 export function parseFleetQuery(params: URLSearchParams): FleetQuery {

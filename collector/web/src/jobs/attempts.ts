@@ -12,6 +12,9 @@ export interface NumberedAttempt {
   readonly isRetry: boolean;
 }
 
+/** MOST_ATTEMPTS_KEPT of the collector. */
+export const MOST_KEPT = 100;
+
 const UNCHARGED: readonly (AttemptOutcome | null)[] = ["yielded", "unstarted", "cancelled"];
 
 /** @param attempts oldest first */
@@ -31,4 +34,15 @@ export function numbered(attempts: readonly Attempt[]): readonly NumberedAttempt
 function isRetried(before: Attempt, after: Attempt): boolean {
   if (before.outcome === "cancelled") return true;
   return after.number < before.number + (UNCHARGED.includes(before.outcome) ? 0 : 1);
+}
+
+/** How long workers had a job, all attempts together; null: not all of them are known, or over. */
+export function workedMs(attempts: readonly Attempt[]): number | null {
+  if (attempts.length === 0 || attempts.length >= MOST_KEPT) return null;
+  let sum = 0;
+  for (const { started_at, ended_at } of attempts) {
+    if (ended_at === null) return null;
+    sum += ended_at - started_at;
+  }
+  return sum;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { AttemptOutcome } from "../wire/jobs";
-import { numbered } from "./attempts";
+import type { Attempt, AttemptOutcome } from "../wire/jobs";
+import { MOST_KEPT, numbered, workedMs } from "./attempts";
 import { payloadOf, takesText, UnusablePayload } from "./payload";
 import { job, summary } from "./samples";
 import { bestOf, rangeOf, searchOf } from "./search";
@@ -13,6 +13,7 @@ import {
   progressInWords,
   share,
   timeInWords,
+  wholeTime,
   whyItWaits,
 } from "./words";
 
@@ -80,7 +81,13 @@ describe("words", () => {
     expect(timeInWords(summary("a", at), now)[0]).toBe("waits 1 min");
     expect(timeInWords(summary("a", { ...at, status: "running" }), now)[0]).toBe("for 30 s");
     const done = { ...at, status: "succeeded", finished_at: now - 25_800 } as const;
-    expect(timeInWords(summary("a", done), now)).toEqual(["14:59", "took 4.2 s"]);
+    expect(timeInWords(summary("a", done), now)).toEqual(["14:59", "34 s in all"]);
+    expect([wholeTime(summary("a", done)), wholeTime(summary("a", at))]).toEqual(["34 s", null]);
+  });
+
+  it("count the wait of one that was tried again from when it came into the queue anew", () => {
+    const again = { created_at: 0, priority: 5, rank: 900_000 - 5 * 60_000 };
+    expect(timeInWords(summary("a", again), 1_000_000)[0]).toBe("waits 1 min");
   });
 
   it("tell short times and small shares", () => {
@@ -208,20 +215,20 @@ describe("what the axis of a search shows", () => {
   });
 });
 
+const ATTEMPT: Attempt = {
+  number: 1,
+  worker_id: "w",
+  node_id: "n",
+  started_at: 1000,
+  ended_at: null,
+  outcome: null,
+  error: null,
+  log_tail: "",
+};
+
 describe("attempts", () => {
   const charges = (...told: readonly (readonly [number, AttemptOutcome | null])[]) =>
-    numbered(
-      told.map(([number, outcome]) => ({
-        number,
-        worker_id: "w",
-        node_id: "n",
-        started_at: 1000,
-        ended_at: null,
-        outcome,
-        error: null,
-        log_tail: "",
-      })),
-    ).map(({ place, isCharged, isRetry }) => [place, isCharged, isRetry]);
+    numbered(told.map(([number, outcome]) => ({ ...ATTEMPT, number, outcome }))).map(({ place, isCharged, isRetry }) => [place, isCharged, isRetry]);
 
   it("are numbered as they came, charged or not", () => {
     expect(charges([1, "yielded"], [1, "failed"], [2, "unstarted"], [2, null])).toEqual([
@@ -243,5 +250,12 @@ describe("attempts", () => {
       [1, false, false],
       [2, true, true],
     ]);
+  });
+
+  it("add up to how long there was work, once all are over", () => {
+    const ended = { ...ATTEMPT, ended_at: 3500 };
+    expect(workedMs([ended, ended])).toBe(5000);
+    expect([workedMs([]), workedMs([ended, ATTEMPT])]).toEqual([null, null]);
+    expect(workedMs(Array.from({ length: MOST_KEPT }, () => ended))).toBeNull();
   });
 });

@@ -43,16 +43,27 @@ export function shortId(id: string): string {
 
 /** What happens to a job, and since when. `now` is the collector's. */
 export function timeInWords(job: JobSummary, now: number): readonly [string, string] {
-  const { status, created_at, claimed_at, finished_at } = job;
+  const { status, created_at, claimed_at, finished_at, rank, priority } = job;
   if (status === "running") {
     const since = claimed_at ?? created_at;
     return [`for ${span(now - since)}`, `since ${moment(since, now)}`];
   }
-  if (finished_at === null) {
-    return [`waits ${span(now - created_at)}`, `since ${moment(created_at, now)}`];
-  }
-  const took = claimed_at === null || claimed_at > finished_at ? "" : `took ${duration(finished_at - claimed_at)}`;
-  return [moment(finished_at, now), took];
+  const whole = wholeTime(job);
+  if (finished_at !== null && whole !== null) return [moment(finished_at, now), `${whole} in all`];
+  // One that was put off or tried again waits since its time came.
+  const since = status === "pending" && rank !== null ? rank + priority * A_PRIORITY_MS : created_at;
+  return [`waits ${span(now - since)}`, `since ${moment(since, now)}`];
+}
+
+/** What a step of its priority is worth to a job in the queue. */
+const A_PRIORITY_MS = 60_000;
+
+/** From submit to end, whatever a job waited for meanwhile; null: it has not ended. */
+export function wholeTime({
+  created_at,
+  finished_at,
+}: Pick<JobSummary, "created_at" | "finished_at">): string | null {
+  return finished_at === null ? null : duration(finished_at - created_at);
 }
 
 /** The collector tells how long a job is put off at the moment it is asked; time goes on. */

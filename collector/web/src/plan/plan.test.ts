@@ -133,6 +133,8 @@ describe("the stretch that is looked at", () => {
       0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000,
     ]);
     expect(ticksOf({ from: 1.5, to: 4.5 }, 800)).toEqual([2, 3, 4]);
+    expect(ticksOf({ from: 0, to: 967 }, 280)).toEqual([0, 250, 500, 750]);
+    expect(ticksOf({ from: 0, to: 10 }, 300)).toEqual([0, 5, 10]);
   });
 });
 

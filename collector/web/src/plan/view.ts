@@ -47,14 +47,16 @@ export function isWhole(view: View, whole: View): boolean {
   return view.from <= whole.from && view.to >= whole.to;
 }
 
-const STEPS = [1, 2, 5] as const;
-const TICK_PX = 76;
+const STEPS = [1, 2, 2.5, 5] as const;
+const TICK_PX = 68;
 
 /** Round times for an axis that is so wide. */
 export function ticksOf(view: View, widthPx: number): readonly number[] {
   const wanted = ((view.to - view.from) * TICK_PX) / Math.max(1, widthPx);
   let unit = 10 ** Math.floor(Math.log10(Math.max(1, wanted)));
-  let step = STEPS.map((each) => each * unit).find((each) => each >= wanted);
+  // Times of a plan are whole.
+  const steps = STEPS.map((each) => each * unit).filter(Number.isInteger);
+  let step = steps.find((each) => each >= wanted);
   if (step === undefined) {
     unit *= 10;
     step = unit;

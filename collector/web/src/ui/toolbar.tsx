@@ -1,20 +1,29 @@
 /** What the toolbars of the fleet and of the jobs are made of. */
 
-import type { ComponentChild, RefObject } from "preact";
+import type { ComponentChild } from "preact";
+import { useCallback, useRef } from "preact/hooks";
 import { count } from "../format/units";
+import { useKeys } from "../keys";
 import { Icon } from "./icons";
 
 interface SearchProps {
   readonly label: string;
   readonly placeholder: string;
   readonly value: string;
-  readonly field: RefObject<HTMLInputElement | null>;
   readonly maxLength?: number;
   readonly onChange: (search: string) => void;
 }
 
-/** Escape empties it first, then leaves it. */
-export function Search({ label, placeholder, value, field, maxLength, onChange }: SearchProps) {
+/** A slash leads into it; the arrow down to what was found. Escape empties it, then leaves it. */
+export function Search({ label, placeholder, value, maxLength, onChange }: SearchProps) {
+  const field = useRef<HTMLInputElement>(null);
+  const onKey = useCallback((key: string) => {
+    if (key !== "/") return false;
+    field.current?.focus();
+    field.current?.select();
+    return true;
+  }, []);
+  useKeys(onKey);
   return (
     <label class="search">
       <Icon name="search" />
@@ -31,15 +40,21 @@ export function Search({ label, placeholder, value, field, maxLength, onChange }
           onChange(event.currentTarget.value);
         }}
         onKeyDown={(event) => {
-          if (event.key !== "Escape") return;
-          event.preventDefault();
-          if (value) onChange("");
+          if (event.key === "ArrowDown") firstFound()?.focus();
+          else if (event.key !== "Escape") return;
+          else if (value) onChange("");
           else event.currentTarget.blur();
+          event.preventDefault();
         }}
       />
       <kbd aria-hidden="true">/</kbd>
     </label>
   );
+}
+
+/** Of the list below, what Tab reaches of it. */
+function firstFound(): HTMLElement | null {
+  return document.querySelector<HTMLElement>('[data-item] a[tabindex="0"]');
 }
 
 interface ChipProps {

@@ -13,8 +13,8 @@ import { useKeys } from "../keys";
 
 interface WindowedProps {
   readonly ids: readonly string[];
-  /** How many columns there are in so many px of width. */
-  readonly columnsIn: (width: number) => number;
+  /** How many columns there are in so many px of width; one, where it is not said. */
+  readonly columnsIn?: (width: number) => number;
   /** Height of a row with the gap below it, in px. */
   readonly rowHeight: number;
   readonly class: string;
@@ -30,7 +30,7 @@ interface WindowedProps {
 const NOTHING: Window = { first: 0, end: 0, top: 0 };
 
 export function Windowed(props: WindowedProps) {
-  const { ids, columnsIn, rowHeight, onDrawn, children } = props;
+  const { ids, columnsIn = oneColumn, rowHeight, onDrawn, children } = props;
   const box = useRef<HTMLDivElement>(null);
   const [columns, setColumns] = useState(0);
   const [sight, setSight] = useState(NOTHING);
@@ -136,6 +136,10 @@ export function Windowed(props: WindowedProps) {
       </div>
     </div>
   );
+}
+
+function oneColumn(): number {
+  return 1;
 }
 
 function sameWindow(a: Window, b: Window): boolean {

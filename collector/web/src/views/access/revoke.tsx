@@ -8,11 +8,12 @@ interface RevokeProps {
   readonly what: string;
   readonly revoke: () => Promise<void>;
   readonly onDone: () => void;
+  readonly tabIndex?: 0 | -1;
 }
 
 const SURE_MS = 4000;
 
-export function Revoke({ word, what, revoke, onDone }: RevokeProps) {
+export function Revoke({ word, what, revoke, onDone, tabIndex = 0 }: RevokeProps) {
   const [asking, setAsking] = useState(false);
   const { busy, failure, run } = useAction();
   useEffect(() => {
@@ -32,6 +33,7 @@ export function Revoke({ word, what, revoke, onDone }: RevokeProps) {
         aria-label={asking ? `Really: ${word} ${what}` : `${word} ${what}`}
         title={failure}
         disabled={busy}
+        tabIndex={tabIndex}
         onClick={() => {
           if (!asking) {
             setAsking(true);

@@ -24,17 +24,6 @@ export function NoMachines({ onAdd }: { readonly onAdd: (() => void) | null }) {
   );
 }
 
-export function NoneMatch({ onClear }: { readonly onClear: () => void }) {
-  return (
-    <section class="empty empty-small">
-      <p>No machine fits this search and these filters.</p>
-      <button type="button" class="button" onClick={onClear}>
-        Show all machines
-      </button>
-    </section>
-  );
-}
-
 export function Skeletons() {
   return (
     <div role="status" aria-label="Loading the fleet">

@@ -1,7 +1,13 @@
 /** The fleet: a summary, and every machine as a card or a row. */
 
-import { useCallback, useMemo, useRef } from "preact/hooks";
-import { formatFleetQuery, isFiltered, parseFleetQuery, type FleetQuery } from "../../fleet/query";
+import { useCallback, useMemo } from "preact/hooks";
+import {
+  EVERY_MACHINE,
+  formatFleetQuery,
+  isFiltered,
+  parseFleetQuery,
+  type FleetQuery,
+} from "../../fleet/query";
 import type { Fleet } from "../../fleet/state";
 import { summarise, tagCounts } from "../../fleet/summary";
 import { columnsFor } from "../../fleet/window";
@@ -10,10 +16,11 @@ import { useKeys } from "../../keys";
 import { replace } from "../../location";
 import { isAdmin } from "../../session";
 import { fleet as liveFleet } from "../../stream/client";
+import { NoneMatch } from "../../ui/none-match";
 import { throttled } from "../../ui/throttle";
 import { Windowed } from "../../ui/windowed";
 import { Card, CARD_GAP, CARD_HEIGHT, CARD_MIN_WIDTH } from "./card";
-import { NoMachines, NoneMatch, Skeletons } from "./empty";
+import { NoMachines, Skeletons } from "./empty";
 import { useOrder } from "./order";
 import { Row, ROW_HEIGHT, TableHead } from "./row";
 import { FleetSummary } from "./summary";
@@ -53,7 +60,6 @@ interface MachinesProps {
 
 function Machines({ fleet, params, counts, tags }: MachinesProps) {
   const query = useMemo(() => parseFleetQuery(params), [params]);
-  const searchField = useRef<HTMLInputElement>(null);
   const change = useCallback(
     (changes: Partial<FleetQuery>) => {
       replace({ page: "fleet", params: formatFleetQuery({ ...query, ...changes }) });
@@ -62,13 +68,9 @@ function Machines({ fleet, params, counts, tags }: MachinesProps) {
   );
   const onKey = useCallback(
     (key: string) => {
-      if (key === "/") {
-        searchField.current?.focus();
-        searchField.current?.select();
-      } else if (key === "v") change({ view: query.view === "cards" ? "table" : "cards" });
-      else if (key === "Escape" && isFiltered(query)) {
-        change({ search: "", statuses: [], tags: [] });
-      } else return false;
+      if (key === "v") change({ view: query.view === "cards" ? "table" : "cards" });
+      else if (key === "Escape" && isFiltered(query)) change(EVERY_MACHINE);
+      else return false;
       return true;
     },
     [query, change],
@@ -83,7 +85,6 @@ function Machines({ fleet, params, counts, tags }: MachinesProps) {
         onChange={change}
         counts={counts}
         tags={tags}
-        searchField={searchField}
       />
       <p class="shown" role="status" aria-live="polite">
         {isFiltered(query)
@@ -92,8 +93,9 @@ function Machines({ fleet, params, counts, tags }: MachinesProps) {
       </p>
       {ids.length === 0 ? (
         <NoneMatch
+          what="machine"
           onClear={() => {
-            change({ search: "", statuses: [], tags: [] });
+            change(EVERY_MACHINE);
           }}
         />
       ) : (
@@ -148,7 +150,6 @@ function Table({ fleet, ids, query, onChange }: TableProps) {
       class="table panel"
       role="table"
       label="Machines"
-      columnsIn={oneColumn}
       rowHeight={ROW_HEIGHT}
       header={<TableHead query={query} onChange={onChange} />}
     >
@@ -162,8 +163,4 @@ function Table({ fleet, ids, query, onChange }: TableProps) {
 
 function cardColumns(width: number): number {
   return columnsFor(width, CARD_MIN_WIDTH, CARD_GAP);
-}
-
-function oneColumn(): number {
-  return 1;
 }

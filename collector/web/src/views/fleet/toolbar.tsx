@@ -1,7 +1,7 @@
 /** What of the fleet is shown, and how. */
 
-import type { RefObject } from "preact";
 import {
+  EVERY_MACHINE,
   isFiltered,
   naturalDirection,
   SORT_KEYS,
@@ -20,7 +20,6 @@ interface ToolbarProps {
   readonly onChange: (change: Partial<FleetQuery>) => void;
   readonly counts: Readonly<Record<Condition, number>>;
   readonly tags: readonly (readonly [tag: string, machines: number])[];
-  readonly searchField: RefObject<HTMLInputElement | null>;
 }
 
 const SORT_NAMES: Readonly<Record<SortKey, string>> = {
@@ -33,16 +32,13 @@ const SORT_NAMES: Readonly<Record<SortKey, string>> = {
   seen: "By last seen",
 };
 
-const NOTHING_CHOSEN = { statuses: [], tags: [], search: "" } as const;
-
-export function Toolbar({ query, onChange, counts, tags, searchField }: ToolbarProps) {
+export function Toolbar({ query, onChange, counts, tags }: ToolbarProps) {
   return (
     <div class="toolbar" role="search" data-sticky>
       <Search
         label="Search machines"
         placeholder="Search name, system, tag"
         value={query.search}
-        field={searchField}
         onChange={(search) => {
           onChange({ search });
         }}
@@ -79,7 +75,7 @@ export function Toolbar({ query, onChange, counts, tags, searchField }: ToolbarP
         {isFiltered(query) && (
           <ClearChip
             onClear={() => {
-              onChange(NOTHING_CHOSEN);
+              onChange(EVERY_MACHINE);
             }}
           />
         )}

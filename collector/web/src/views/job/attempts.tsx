@@ -2,17 +2,13 @@
 
 import { now } from "../../clock";
 import { exactMoment, moment } from "../../format/time";
-import { numbered, type NumberedAttempt } from "../../jobs/attempts";
+import { MOST_KEPT, numbered, type NumberedAttempt } from "../../jobs/attempts";
 import { duration, OUTCOME_NAMES } from "../../jobs/words";
-import { nodeAddress } from "../../route";
-import { seesJobsAlone } from "../../session";
-import { fleet } from "../../stream/client";
 import { Untrusted } from "../../ui/untrusted";
 import type { AttemptOutcome, Job } from "../../wire/jobs";
 import { useFirstOnes } from "../access/first-ones";
+import { MachineLink } from "../jobs/machine-link";
 
-/** MOST_ATTEMPTS_KEPT of the collector. */
-const MOST_KEPT = 100;
 const BAD: readonly (AttemptOutcome | null)[] = ["failed", "crashed", "timed_out", "lost"];
 
 export function Attempts({ job }: { readonly job: Job }) {
@@ -46,7 +42,6 @@ interface EntryProps {
 function AttemptEntry({ known, isOpen }: EntryProps) {
   const { attempt, place, isCharged, isRetry } = known;
   const { node_id, worker_id, started_at, ended_at, outcome, error, log_tail } = attempt;
-  const name = fleet.peek()?.get(node_id)?.name ?? node_id;
   return (
     <article class="attempt" aria-label={`Attempt ${place}`}>
       <p class="attempt-head">
@@ -62,13 +57,7 @@ function AttemptEntry({ known, isOpen }: EntryProps) {
         </span>
         <span class="hint">
           {"on "}
-          {seesJobsAlone.value ? (
-            <Untrusted text={name} title={worker_id} />
-          ) : (
-            <a href={nodeAddress(node_id)}>
-              <Untrusted text={name} title={worker_id} />
-            </a>
-          )}
+          <MachineLink id={node_id} worker={worker_id} />
         </span>
       </p>
       {error && (
@@ -77,7 +66,7 @@ function AttemptEntry({ known, isOpen }: EntryProps) {
         </p>
       )}
       {log_tail.trim() !== "" && (
-        <details open={isOpen}>
+        <details open={isOpen} onToggle={showEnd}>
           <summary>The end of its log</summary>
           <pre class="log" tabIndex={0} aria-label={`The end of the log of attempt ${place}`}>
             <code>{log_tail}</code>
@@ -86,4 +75,10 @@ function AttemptEntry({ known, isOpen }: EntryProps) {
       )}
     </article>
   );
+}
+
+/** What a log ends with is what one looks for. */
+function showEnd({ currentTarget }: { readonly currentTarget: HTMLElement }): void {
+  const log = currentTarget.querySelector("pre");
+  if (log) log.scrollTop = log.scrollHeight;
 }

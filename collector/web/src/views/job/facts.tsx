@@ -2,12 +2,14 @@
 
 import { now } from "../../clock";
 import { exactMoment, longSpan } from "../../format/time";
-import { signed } from "../../jobs/words";
+import { workedMs } from "../../jobs/attempts";
+import { duration, isFinished, signed, wholeTime } from "../../jobs/words";
 import { Untrusted } from "../../ui/untrusted";
 import type { Job } from "../../wire/jobs";
 
 export function JobFacts({ job }: { readonly job: Job }) {
   const needs = needsInWords(job.requires);
+  const worked = isFinished(job.status) ? workedMs(job.attempts) : null;
   const rows: readonly (readonly [string, string])[] = [
     ["Id", job.id],
     ["Type", job.type],
@@ -16,10 +18,12 @@ export function JobFacts({ job }: { readonly job: Job }) {
     ["Needs", needs],
     ["Submitted", exactMoment(job.created_at)],
     ["Submitted with", job.submitted_by],
-    ["Started", job.claimed_at === null ? "" : exactMoment(job.claimed_at)],
+    [job.attempts.length > 1 ? "Started last" : "Started", job.claimed_at === null ? "" : exactMoment(job.claimed_at)],
     ["Ended", job.finished_at === null ? "" : exactMoment(job.finished_at)],
+    ["From submit to end", wholeTime(job) ?? ""],
+    ["At work, of that", worked === null ? "" : duration(worked)],
     ["Attempts charged", `${job.attempt_count} of ${job.max_attempts}`],
-    ["Not before", laterThan(job.available_at, job.created_at)],
+    ["Not before", isFinished(job.status) ? "" : laterThan(job.available_at, job.created_at)],
     ["Of no use after", job.deadline === null ? "" : exactMoment(job.deadline)],
     ["At most", seconds(job.wall_limit_s)],
     ["At most without progress", seconds(job.no_progress_limit_s)],

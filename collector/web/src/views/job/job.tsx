@@ -1,26 +1,27 @@
 /** One job: how it is, what it was given, what came of it, and how it got there. */
 
-import { useCallback, useMemo } from "preact/hooks";
+import { useCallback } from "preact/hooks";
 import { now } from "../../clock";
 import { exactMoment } from "../../format/time";
 import { bestOf } from "../../jobs/search";
-import { gapOf, nameOf, share, timeInWords, whyItWaits } from "../../jobs/words";
+import { gapOf, nameOf, share, timeInWords, whyItWaits, wholeTime } from "../../jobs/words";
 import { useKeys } from "../../keys";
 import { goToJobs } from "../../location";
-import { JOBS, nodeAddress } from "../../route";
+import { JOBS } from "../../route";
 import { seesJobsAlone } from "../../session";
-import { fleet } from "../../stream/client";
 import "../../styles/job.css";
 import "../../styles/jobs.css";
 import { plainNumber, plural } from "../../format/units";
 import { Icon } from "../../ui/icons";
 import { useTitle } from "../../ui/title";
+import { Unloaded } from "../../ui/unloaded";
 import { Untrusted } from "../../ui/untrusted";
 import type { Job } from "../../wire/jobs";
 import { JobActions, pressAction } from "../jobs/actions";
 import { JobGlyph } from "../jobs/glyph";
 import { ProgressBar, statusWord } from "../jobs/job-row";
 import { JobSkeletons } from "../jobs/late-jobs";
+import { MachineLink } from "../jobs/machine-link";
 import { Attempts } from "./attempts";
 import { JobFacts } from "./facts";
 import { LateSearchChart } from "./late-parts";
@@ -40,7 +41,8 @@ export default function JobView({ id }: { readonly id: string }) {
   if (known.isMissing) return <NoSuchJob id={id} />;
   if (!job) {
     return known.failure ? (
-      <Unreadable
+      <Unloaded
+        what="The job"
         reason={known.failure}
         onRetry={() => {
           known.reload();
@@ -85,6 +87,7 @@ interface HeadProps {
 
 function JobHead({ job, onDone }: HeadProps) {
   const [time, more] = timeInWords(job, now.value);
+  const whole = wholeTime(job);
   return (
     <header class="node-head job-head">
       <nav class="node-steps" aria-label="Jobs">
@@ -107,7 +110,7 @@ function JobHead({ job, onDone }: HeadProps) {
         </h1>
         <p class={`node-status job-${job.status}`} role="status">
           <JobGlyph status={job.status} /> <strong>{statusWord(job)}</strong>
-          <span class="node-presence">{[time, more].filter(Boolean).join(", ")}</span>
+          <span class="node-presence">{`${time}, ${whole === null ? more : `${whole} from submit to end`}`}</span>
         </p>
       </div>
       <p class="node-words">
@@ -161,10 +164,6 @@ function State({ job }: { readonly job: Job }) {
 function Working({ job }: { readonly job: Job }) {
   const { progress, node_id } = job;
   const message = progress?.message ?? "";
-  const name = useMemo(
-    () => (node_id === null ? "" : (fleet.peek()?.get(node_id)?.name ?? node_id)),
-    [node_id],
-  );
   // An attempt that starts anew may be behind what the job has reached.
   const { objective, bound } = bestOf(job);
   const proved = objective === null ? null : gapOf(objective, bound);
@@ -183,13 +182,7 @@ function Working({ job }: { readonly job: Job }) {
           {node_id !== null && (
             <span class="hint">
               {" on "}
-              {seesJobsAlone.value ? (
-                <Untrusted text={name} />
-              ) : (
-                <a href={nodeAddress(node_id)}>
-                  <Untrusted text={name} />
-                </a>
-              )}
+              <MachineLink id={node_id} worker={job.claimed_by} />
             </span>
           )}
         </p>
@@ -218,23 +211,14 @@ function NoSuchJob({ id }: { readonly id: string }) {
       <h1>
         There is no job <bdi>{id.slice(0, 64)}</bdi>
       </h1>
-      <p>It was deleted some time after it ended, or it is not for this sign-in to see.</p>
+      <p>
+        {seesJobsAlone.value
+          ? "It was deleted some time after it ended, or it is somebody else’s: this sign-in sees its own jobs alone."
+          : "It was deleted some time after it ended, or its address is not quite right."}
+      </p>
       <a class="button" href={JOBS}>
         Go to the jobs
       </a>
     </section>
   );
 }
-
-function Unreadable({ reason, onRetry }: { readonly reason: string; readonly onRetry: () => void }) {
-  return (
-    <section class="empty empty-small" role="alert">
-      <h2>The job could not be loaded</h2>
-      <p class="failure">{reason}</p>
-      <button type="button" class="button" onClick={onRetry}>
-        Try again
-      </button>
-    </section>
-  );
-}
-

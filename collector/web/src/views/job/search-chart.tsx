@@ -9,7 +9,7 @@ import { FONT, withAlpha, type Palette } from "../../charts/palette";
 import { AXIS_PX, MARGIN_RIGHT_PX, usePlot, type PlotKind } from "../../charts/plot";
 import { now } from "../../clock";
 import { longSpan } from "../../format/time";
-import { plainNumber } from "../../format/units";
+import { count, plainNumber } from "../../format/units";
 import type { Extent } from "../../history/range";
 import { rangeOf, searchOf, type Search } from "../../jobs/search";
 import { duration, gapOf, nameOf, share, shortId } from "../../jobs/words";
@@ -98,6 +98,10 @@ function Chart({ search, extent }: ChartProps) {
               <span class="legend-label">gap</span> <strong>{share(gap)}</strong>
             </li>
           )}
+          <li>
+            <span class="legend-label">{search.found === 1 ? "solution" : "solutions"}</span>{" "}
+            <strong>{count(search.found)}</strong>
+          </li>
           {attempts > 1 && (
             <li>
               <span class="legend-key legend-attempt" aria-hidden="true" />
@@ -141,7 +145,8 @@ function kindOf(drawn: { readonly current: Drawn }): PlotKind {
   return {
     height: HEIGHT,
     x: {
-      ticks: (ticks) => ticks.map((tick) => (isAtEdge(tick, drawn.current) ? "" : sinceStart(tick))),
+      ticks: (ticks) => ticks.map((tick) => (isAtEdge(tick, drawn.current) ? "" : roundTime(tick))),
+      steps: STEPS_MS,
       moment: sinceStart,
     },
     y: {
@@ -203,6 +208,18 @@ function drawStarts(chart: uPlot, { starts }: Search, palette: Palette): void {
 
 function sinceStart(ms: number): string {
   return ms === 0 ? "0" : ms < MINUTE ? duration(ms) : longSpan(ms);
+}
+
+const SECOND = 1000;
+const STEPS_MS = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800].map((step) => step * SECOND),
+  ...[1, 2, 4, 6, 12, 24, 48].map((step) => step * 60 * MINUTE),
+];
+
+/** As exact as the axis is fine: 1.25 s */
+function roundTime(ms: number): string {
+  return ms === 0 ? "0" : ms < MINUTE ? `${ms / SECOND} s` : longSpan(ms);
 }
 
 type Columns = readonly [at: readonly number[], objective: Column, bound: Column];

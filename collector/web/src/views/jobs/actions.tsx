@@ -11,9 +11,10 @@ interface JobActionsProps {
   readonly job: Pick<JobSummary, "id" | "name" | "type" | "status" | "cancel_requested">;
   /** Told when the collector has done it: the stream tells too, a little later. */
   readonly onDone?: () => void;
+  readonly tabIndex?: 0 | -1;
 }
 
-export function JobActions({ job, onDone = () => undefined }: JobActionsProps) {
+export function JobActions({ job, onDone = () => undefined, tabIndex = 0 }: JobActionsProps) {
   if (!mayChangeJobs.value) return null;
   if (!isFinished(job.status)) {
     if (job.cancel_requested) return <span class="hint">stopping…</span>;
@@ -26,15 +27,16 @@ export function JobActions({ job, onDone = () => undefined }: JobActionsProps) {
             await cancelJob(job.id);
           }}
           onDone={onDone}
+          tabIndex={tabIndex}
         />
       </span>
     );
   }
   if (job.status === "succeeded") return null;
-  return <Retry job={job} onDone={onDone} />;
+  return <Retry job={job} onDone={onDone} tabIndex={tabIndex} />;
 }
 
-function Retry({ job, onDone }: Required<JobActionsProps>) {
+function Retry({ job, onDone, tabIndex }: Required<JobActionsProps>) {
   const { busy, failure, run } = useAction();
   return (
     <span class="job-action" data-key="r">
@@ -44,6 +46,7 @@ function Retry({ job, onDone }: Required<JobActionsProps>) {
         aria-label={`Try ${nameOf(job)} again`}
         title={failure}
         disabled={busy}
+        tabIndex={tabIndex}
         onClick={() => {
           run(async () => {
             await retryJob(job.id);

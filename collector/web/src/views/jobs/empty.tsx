@@ -52,14 +52,3 @@ export function SwitchOn() {
     </div>
   );
 }
-
-export function NoneMatch({ onClear }: { readonly onClear: () => void }) {
-  return (
-    <section class="empty empty-small">
-      <p>No job fits this search and these filters.</p>
-      <button type="button" class="button" onClick={onClear}>
-        Show all jobs
-      </button>
-    </section>
-  );
-}

@@ -14,16 +14,15 @@ import {
   whyItWaits,
 } from "../../jobs/words";
 import { exactMoment } from "../../format/time";
-import { jobAddress, nodeAddress } from "../../route";
-import { seesJobsAlone } from "../../session";
+import { jobAddress } from "../../route";
 import { Untrusted } from "../../ui/untrusted";
 import type { JobSummary } from "../../wire/jobs";
 import { JobActions } from "./actions";
 import { JobGlyph } from "./glyph";
+import { MachineLink } from "./machine-link";
 
 interface RowProps {
   readonly job: JobSummary;
-  readonly machineName: string;
   readonly index: number;
   readonly tabIndex: 0 | -1;
 }
@@ -32,7 +31,7 @@ interface RowProps {
 export const ROW_HEIGHT = 54;
 export const NARROW_ROW_HEIGHT = 96;
 
-export const JobRow = memo(function JobRow({ job, machineName, index, tabIndex }: RowProps) {
+export const JobRow = memo(function JobRow({ job, index, tabIndex }: RowProps) {
   const { status, node_id } = job;
   const detail = detailOf(job);
   return (
@@ -58,18 +57,13 @@ export const JobRow = memo(function JobRow({ job, machineName, index, tabIndex }
       </span>
       <span class="job-detail">{detail}</span>
       <span class="job-machine">
-        {node_id !== null &&
-          (seesJobsAlone.value ? (
-            <Untrusted text={machineName} />
-          ) : (
-            <a href={nodeAddress(node_id)} tabIndex={tabIndex}>
-              <Untrusted text={machineName} title={job.claimed_by ?? node_id} />
-            </a>
-          ))}
+        {node_id !== null && (
+          <MachineLink id={node_id} worker={job.claimed_by} tabIndex={tabIndex} />
+        )}
       </span>
       <Times job={job} />
       <span class="job-actions">
-        <JobActions job={job} />
+        <JobActions job={job} tabIndex={tabIndex} />
       </span>
     </div>
   );
@@ -82,10 +76,11 @@ export function statusWord(job: Pick<JobSummary, "status" | "cancel_requested">)
 function beneath(job: JobSummary): string {
   return [
     job.name === null ? "" : job.type,
-    job.name === null ? "" : shortId(job.id),
-    job.submitted_by && `by ${job.submitted_by}`,
-    job.priority !== 0 && `priority ${signed(job.priority)}`,
+    // Where there is little room, it is the end that is cut off.
     job.attempt_count > 1 && `attempt ${job.attempt_count} of ${job.max_attempts}`,
+    job.priority !== 0 && `priority ${signed(job.priority)}`,
+    job.submitted_by && `by ${job.submitted_by}`,
+    job.name === null ? "" : shortId(job.id),
   ]
     .filter(Boolean)
     .join(" · ");
@@ -166,13 +161,22 @@ export function ProgressBar({ fraction }: { readonly fraction: number | null }) 
 /** Alone in reading the clock, so that a second changes these texts and nothing else. */
 function Times({ job }: { readonly job: JobSummary }) {
   const [time, more] = timeInWords(job, now.value);
-  const at = job.finished_at ?? (job.status === "running" ? job.claimed_at : null) ?? job.created_at;
   return (
-    <span class="job-times" title={exactMoment(at)}>
+    <span class="job-times" title={momentsOf(job)}>
       <span>{time}</span>
       <small>{more}</small>
     </span>
   );
+}
+
+function momentsOf({ status, created_at, claimed_at, finished_at }: JobSummary): string {
+  return [
+    `Submitted ${exactMoment(created_at)}`,
+    status === "running" && claimed_at !== null && `started ${exactMoment(claimed_at)}`,
+    finished_at !== null && `ended ${exactMoment(finished_at)}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 /** The whole row in a sentence, for those who hear it. */

@@ -9,16 +9,17 @@ import { sectionsFor, type SectionKind } from "../../jobs/sections";
 import { useKeys } from "../../keys";
 import { replace } from "../../location";
 import { mayChangeJobs, seesJobsAlone } from "../../session";
-import { fleet } from "../../stream/client";
 import "../../styles/jobs.css";
 import { Failure } from "../../ui/action";
+import { NoneMatch } from "../../ui/none-match";
 import { Steady } from "../../ui/steady";
 import { useTitle } from "../../ui/title";
 import type { Workers } from "../../wire/jobs";
 import { NewJob } from "../new-job/new-job";
 import { pressAction } from "./actions";
-import { NoJobsYet, NoneMatch } from "./empty";
+import { NoJobsYet } from "./empty";
 import { JobSkeletons } from "./late-jobs";
+import { machineName } from "./machine-link";
 import { JobSection } from "./section";
 import { JobsToolbar } from "./toolbar";
 import { useJobs, type JobsLoader } from "./use-jobs";
@@ -39,7 +40,6 @@ export default function JobsView({ params }: { readonly params: URLSearchParams 
   const [isNew, setNew] = useState(false);
   const [file, setFile] = useState<File | null>(null);
   const [showsWorkers, setShowsWorkers] = useState(false);
-  const searchField = useRef<HTMLInputElement>(null);
   // Until there is a job there is nothing to choose from.
   const hasToolbar = known.lists !== null && (allOf(known.lists.counts) > 0 || isFiltered(query));
   const isDropping = useDrop(mayChangeJobs.value && !isNew, (dropped) => {
@@ -56,10 +56,7 @@ export default function JobsView({ params }: { readonly params: URLSearchParams 
   );
   const onKey = useCallback(
     (key: string) => {
-      if (key === "/") {
-        searchField.current?.focus();
-        searchField.current?.select();
-      } else if (key === "n" && mayChangeJobs.value) setNew(true);
+      if (key === "n" && mayChangeJobs.value) setNew(true);
       else if (key === "w") setShowsWorkers((before) => !before);
       else if (key === "r" || key === "x") return pressAction(key);
       else if (key === "Escape" && isFiltered(query)) change(EVERY_JOB);
@@ -80,7 +77,6 @@ export default function JobsView({ params }: { readonly params: URLSearchParams 
           counts={known.lists?.counts ?? new Map<string, number>()}
           types={typesOf(known, crew)}
           nodes={nodesOf(known, crew)}
-          searchField={searchField}
           onNew={() => {
             setNew(true);
           }}
@@ -151,7 +147,6 @@ function Parts(props: PartsProps) {
           isOpen={showsWorkers}
           onToggle={onWorkers}
           running={sectionOf(lists, ["running"]).jobs}
-          machineName={machineName}
         />
       )}
       <p class="unseen" role="status" aria-live="polite">
@@ -159,6 +154,7 @@ function Parts(props: PartsProps) {
       </p>
       {filled.length === 0 && !known.isFetching && (
         <NoneMatch
+          what="job"
           onClear={() => {
             onChange(EVERY_JOB);
           }}
@@ -181,7 +177,6 @@ function Parts(props: PartsProps) {
                 }
           }
           onMore={() => known.more(kind.statuses)}
-          machineName={machineName}
           onDrawn={onDrawn}
         />
       ))}
@@ -196,11 +191,6 @@ interface Part {
 
 function shownInWords(parts: readonly Part[]): string {
   return parts.map(({ kind, section }) => `${kind.name}: ${section.jobs.length}`).join(", ");
-}
-
-/** What people call a machine, as far as this sign-in may know. */
-function machineName(id: string): string {
-  return fleet.value?.get(id)?.name ?? id;
 }
 
 function typesOf({ lists }: JobsLoader, crew: Workers | null): readonly string[] {

@@ -22,7 +22,6 @@ interface JobSectionProps {
   /** Shows nothing but this part; null: it does already. */
   readonly onAlone: (() => void) | null;
   readonly onMore: () => Promise<void>;
-  readonly machineName: (id: string) => string;
   readonly onDrawn: () => void;
 }
 
@@ -31,7 +30,7 @@ const ORDER =
   "By the time at which a job could first be started; each step of its priority is worth a minute. A worker takes the first that it can do.";
 
 export function JobSection(props: JobSectionProps) {
-  const { name, order, isBrief, total, section, first, onAlone, onMore, machineName, onDrawn } = props;
+  const { name, order, isBrief, total, section, first, onAlone, onMore, onDrawn } = props;
   const [most, setMost] = useState(first);
   const isNarrow = useNarrow();
   const { busy, failure, run } = useAction();
@@ -68,23 +67,12 @@ export function JobSection(props: JobSectionProps) {
           class="job-rows"
           role="list"
           label={name}
-          columnsIn={oneColumn}
           onDrawn={onDrawn}
           rowHeight={isNarrow && !isBrief ? NARROW_ROW_HEIGHT : ROW_HEIGHT}
         >
           {(id, index, tabIndex) => {
             const job = known.get(id);
-            return (
-              job && (
-                <JobRow
-                  key={id}
-                  job={job}
-                  machineName={job.node_id === null ? "" : machineName(job.node_id)}
-                  index={index}
-                  tabIndex={tabIndex}
-                />
-              )
-            );
+            return job && <JobRow key={id} job={job} index={index} tabIndex={tabIndex} />;
           }}
         </Windowed>
         {hasMore && (
@@ -157,8 +145,4 @@ function useNarrow(): boolean {
     };
   }, []);
   return narrow;
-}
-
-function oneColumn(): number {
-  return 1;
 }

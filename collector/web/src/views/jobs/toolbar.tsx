@@ -1,6 +1,5 @@
 /** Which jobs are shown, and the way to a new one. */
 
-import type { RefObject } from "preact";
 import { totalOf } from "../../jobs/lists";
 import { EVERY_JOB, isFiltered, type JobsQuery } from "../../jobs/query";
 import { STATUS_NAMES } from "../../jobs/words";
@@ -17,12 +16,11 @@ interface ToolbarProps {
   readonly types: readonly string[];
   /** Ids and what people call them. */
   readonly nodes: readonly (readonly [id: string, name: string])[];
-  readonly searchField: RefObject<HTMLInputElement | null>;
   readonly onNew: () => void;
 }
 
 export function JobsToolbar(props: ToolbarProps) {
-  const { query, onChange, counts, types, nodes, searchField, onNew } = props;
+  const { query, onChange, counts, types, nodes, onNew } = props;
   return (
     <div class="toolbar jobs-toolbar" role="search" data-sticky>
       <Search
@@ -30,7 +28,6 @@ export function JobsToolbar(props: ToolbarProps) {
         placeholder="Search name or id"
         maxLength={64}
         value={query.search}
-        field={searchField}
         onChange={(search) => {
           onChange({ search });
         }}

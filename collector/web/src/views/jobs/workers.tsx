@@ -3,12 +3,13 @@
 import { now } from "../../clock";
 import { span } from "../../format/time";
 import { plural } from "../../format/units";
-import { jobsOfNode, nodeAddress } from "../../route";
+import { jobsOfNode } from "../../route";
 import { Icon } from "../../ui/icons";
 import { Untrusted } from "../../ui/untrusted";
 import type { JobSummary, Worker, Workers } from "../../wire/jobs";
 import { useFirstOnes } from "../access/first-ones";
 import { SwitchOn } from "./empty";
+import { MachineLink } from "./machine-link";
 
 interface WorkersPanelProps {
   readonly known: Workers;
@@ -16,10 +17,9 @@ interface WorkersPanelProps {
   readonly onToggle: () => void;
   /** Those that run, to tell by class how many slots are taken. */
   readonly running: readonly JobSummary[];
-  readonly machineName: (id: string) => string;
 }
 
-export function WorkersPanel({ known, isOpen, onToggle, running, machineName }: WorkersPanelProps) {
+export function WorkersPanel({ known, isOpen, onToggle, running }: WorkersPanelProps) {
   const workers = current(known.workers);
   return (
     <section class="panel workers" aria-label="Workers">
@@ -30,7 +30,7 @@ export function WorkersPanel({ known, isOpen, onToggle, running, machineName }: 
         title="Workers (w)"
         onClick={onToggle}
       >
-        <Icon name={isOpen ? "down" : "next"} />
+        <Icon name="next" />
         <strong>{plural(workers.length, "worker")}</strong>
         <span>{inWords(workers)}</span>
       </button>
@@ -38,7 +38,7 @@ export function WorkersPanel({ known, isOpen, onToggle, running, machineName }: 
         (workers.length === 0 ? (
           <SwitchOn />
         ) : (
-          <WorkerTable workers={workers} running={running} machineName={machineName} />
+          <WorkerTable workers={workers} running={running} />
         ))}
     </section>
   );
@@ -66,11 +66,11 @@ function inWords(workers: readonly Worker[]): string {
   return [...words, ...(busy ? [`${plural(busy, "job")} running`] : [])].join(" · ");
 }
 
-type TableProps = Pick<WorkersPanelProps, "running" | "machineName"> & {
+type TableProps = Pick<WorkersPanelProps, "running"> & {
   readonly workers: readonly Worker[];
 };
 
-function WorkerTable({ workers, running, machineName }: TableProps) {
+function WorkerTable({ workers, running }: TableProps) {
   const [shown, more] = useFirstOnes([...workers].sort(byUse));
   const classes = new Map(running.map((job) => [job.id, job.resource_class]));
   return (
@@ -89,9 +89,7 @@ function WorkerTable({ workers, running, machineName }: TableProps) {
           {shown.map((worker) => (
             <tr key={worker.id}>
               <td title={worker.id}>
-                <a href={nodeAddress(worker.node_id)}>
-                  <Untrusted text={machineName(worker.node_id)} title={worker.id} />
-                </a>
+                <MachineLink id={worker.node_id} worker={worker.id} />
               </td>
               <td class={`worker-state is-${worker.silent ? "silent" : worker.state}`}>
                 <WorkerState worker={worker} />
@@ -139,7 +137,7 @@ interface SlotsProps {
   readonly classes: ReadonlyMap<string, string>;
 }
 
-/** "cpu 2/4 · io 0/10": which class a job is of is known of those that are on this page. */
+/** "cpu 2/4 · io 0/10"; which class a job is of is known of those alone that are on this page. */
 function Slots({ worker, classes }: SlotsProps) {
   const taken = (kind: string) => worker.running.filter((id) => classes.get(id) === kind).length;
   const isKnown = worker.running.every((id) => classes.has(id));
@@ -147,10 +145,11 @@ function Slots({ worker, classes }: SlotsProps) {
     isKnown ? `${kind} ${taken(kind)}/${most}` : `${kind} ${most}`,
   );
   const list = words.join(" · ") || "none";
-  if (worker.running.length === 0) return <>{list}</>;
+  const { length } = worker.running;
+  if (length === 0) return <>{list}</>;
   return (
-    <a href={jobsOfNode(worker.node_id)} title={plural(worker.running.length, "job")}>
-      {list}
+    <a href={jobsOfNode(worker.node_id)} title={plural(length, "job")}>
+      {isKnown ? list : `${length} of ${list}`}
     </a>
   );
 }

@@ -205,6 +205,11 @@ interface TypeFieldProps {
 function TypeField({ types, type, fault, onChange }: TypeFieldProps) {
   const [isAsked, setAsked] = useState(false);
   const isOther = isAsked || !types?.length;
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // The list that had the focus is gone.
+    if (isAsked) box.current?.querySelector("input")?.focus();
+  }, [isAsked]);
   useEffect(() => {
     // They may come while the dialog is open.
     const [first] = types ?? [];
@@ -212,7 +217,7 @@ function TypeField({ types, type, fault, onChange }: TypeFieldProps) {
   }, [types]);
   const known = types?.find((one) => one.name === type);
   return (
-    <div class="field">
+    <div ref={box} class="field">
       {isOther ? (
         <TextField
           label="Type"
@@ -248,8 +253,20 @@ function TypeField({ types, type, fault, onChange }: TypeFieldProps) {
         {known
           ? `${plural(known.workers, "worker")} can do it.`
           : isOther
-            ? "The name of a plugin. Until a machine offers it, the job waits."
+            ? "The name of a plugin. Until a machine offers it, the job waits. "
             : ""}
+        {isAsked && types?.[0] && (
+          <button
+            type="button"
+            class="link-button"
+            onClick={() => {
+              setAsked(false);
+              onChange(types[0]?.name ?? "");
+            }}
+          >
+            Choose one that is offered
+          </button>
+        )}
       </p>
     </div>
   );

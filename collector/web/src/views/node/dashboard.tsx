@@ -22,12 +22,13 @@ import {
 import { lastMeasured, valuesAt, type Timeline } from "../../history/timeline";
 import { useKeys } from "../../keys";
 import { save } from "../../ui/download";
+import { Unloaded } from "../../ui/unloaded";
 import { Cores, toggleCores } from "./cores";
 import { Facts } from "./facts";
 import { Happenings } from "./happenings";
 import { coreKeys, sectionsOf, type Section } from "./panels";
 import { RangeBar } from "./range-bar";
-import { ChartSkeletons, NothingHere, PastFailed } from "./states";
+import { ChartSkeletons, NothingHere } from "./states";
 import type { Past } from "./use-past";
 import { Vitals } from "./vitals-row";
 
@@ -78,7 +79,9 @@ export default function Dashboard({ machine, past, range, usual, onRange }: Dash
       {latest && latest.size > 0 && (
         <Vitals values={latest} cores={machine.facts.cpu_cores} isNow={machine.status !== "offline"} />
       )}
-      {!timeline && past.failure && <PastFailed reason={past.failure} onRetry={past.reload} />}
+      {!timeline && past.failure && (
+        <Unloaded what="The figures" reason={past.failure} onRetry={past.reload} />
+      )}
       {!timeline && !past.failure && <ChartSkeletons />}
       {timeline && !hasFigures && !past.isFetching && (
         <NothingHere machine={machine} range={range} onRange={onRange} />

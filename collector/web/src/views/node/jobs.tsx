@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect } from "preact/hooks";
 import { jobs } from "../../jobs/api";
+import { nameOf, share } from "../../jobs/words";
 import { plural } from "../../format/units";
 import type { Machine } from "../../fleet/state";
 import { jobAddress, jobsOfNode } from "../../route";
@@ -36,7 +37,7 @@ export default function NodeJobs({ machine: { id, jobs: running } }: { readonly 
         {found.map((job) => (
           <li key={job.id}>
             <a href={jobAddress(job.id)}>
-              <Untrusted text={job.name ?? job.type} />
+              <Untrusted text={nameOf(job)} />
             </a>
             <span class="hint">
               <Untrusted text={job.progress?.message ?? ""} />
@@ -51,5 +52,5 @@ export default function NodeJobs({ machine: { id, jobs: running } }: { readonly 
 
 function doneOf({ progress }: JobSummary): string {
   const fraction = progress?.fraction ?? null;
-  return fraction === null ? "" : `${Math.round(fraction * 100)} %`;
+  return fraction === null ? "" : share(fraction);
 }

@@ -1,4 +1,4 @@
-/** A machine's page before its figures are there, when they do not come, and when there are none. */
+/** A machine's page before its figures are there, and when there are none. */
 
 import type { Machine } from "../../fleet/state";
 import { inLocalTime } from "../../clock";
@@ -21,24 +21,6 @@ export function ChartSkeletons() {
         ))}
       </div>
     </div>
-  );
-}
-
-export function PastFailed({
-  reason,
-  onRetry,
-}: {
-  readonly reason: string;
-  readonly onRetry: () => void;
-}) {
-  return (
-    <section class="empty empty-small" role="alert">
-      <h2>The figures could not be loaded</h2>
-      <p class="failure">{reason}</p>
-      <button type="button" class="button" onClick={onRetry}>
-        Try again
-      </button>
-    </section>
   );
 }
 

@@ -158,7 +158,7 @@ export function Gantt({ layout, unit, picked, onPick, name, summary }: GanttProp
           <span class="gantt-keys">
             Drag to move, Ctrl and wheel to zoom; with the keys: arrows, + and −, 0 for all
           </span>
-          <span class="gantt-touch">Drag to move, two fingers to zoom</span>
+          <span class="gantt-touch">Tap a task; drag to move, two fingers to zoom</span>
         </span>
         <ToolButton what="Zoom out (−)" icon="minus" onClick={zoomOut} />
         <ToolButton what="Zoom in (+)" icon="plus" onClick={zoomIn} />
@@ -178,37 +178,39 @@ export function Gantt({ layout, unit, picked, onPick, name, summary }: GanttProp
           }}
         />
       </div>
-      <div
-        ref={box}
-        class="gantt-box"
-        tabIndex={0}
-        role="application"
-        aria-roledescription="plan chart"
-        aria-label={`Plan: ${summary}. Arrows go from task to task.`}
-        onKeyDown={onKeyDown}
-        onScroll={(event) => {
-          setScrolled(event.currentTarget.scrollTop);
-        }}
-      >
-        <div class="gantt-sheet" style={{ height: `${layout.height + AXIS_PX}px` }}>
-          <canvas
-            ref={canvas}
-            style={{ width: `${size.width}px`, height: `${size.height}px` }}
-            data-from={Math.round(view.from)}
-            data-to={Math.round(view.to)}
-          />
+      <div class="gantt-sight">
+        <div
+          ref={box}
+          class="gantt-box"
+          tabIndex={0}
+          role="application"
+          aria-roledescription="plan chart"
+          aria-label={`Plan: ${summary}. Arrows go from task to task.`}
+          onKeyDown={onKeyDown}
+          onScroll={(event) => {
+            setScrolled(event.currentTarget.scrollTop);
+          }}
+        >
+          <div class="gantt-sheet" style={{ height: `${layout.height + AXIS_PX}px` }}>
+            <canvas
+              ref={canvas}
+              style={{ width: `${size.width}px`, height: `${size.height}px` }}
+              data-from={Math.round(view.from)}
+              data-to={Math.round(view.to)}
+            />
+          </div>
         </div>
+        {pointed && row && (
+          <Tip
+            layout={layout}
+            place={pointed}
+            unit={unit}
+            left={labels + (pointed.bar.task.start - view.from) / perPx}
+            top={AXIS_PX + row.top + laneTop(row, pointed.bar.lane) - scrolled}
+            size={size}
+          />
+        )}
       </div>
-      {pointed && row && (
-        <Tip
-          layout={layout}
-          place={pointed}
-          unit={unit}
-          left={labels + (pointed.bar.task.start - view.from) / perPx}
-          top={AXIS_PX + row.top + laneTop(row, pointed.bar.lane) - scrolled}
-          size={size}
-        />
-      )}
       <p class="unseen" role="status" aria-live="polite">
         {isKeyed ? words : ""}
       </p>

@@ -5,7 +5,7 @@ import { count } from "../../format/units";
 import type { Layout } from "../../plan/layout";
 import { jobName, timeWords } from "../../plan/words";
 import { Untrusted } from "../../ui/untrusted";
-import type { Plan } from "../../wire/plan";
+import type { Plan, PlanTask } from "../../wire/plan";
 
 interface PlanTableProps {
   readonly plan: Plan;
@@ -16,9 +16,7 @@ const STEP = 200;
 
 export function PlanTable({ plan, layout }: PlanTableProps) {
   const unit = plan.time_unit;
-  const tasks = layout.rows.flatMap((row) =>
-    row.lanes.flat().map(({ task }) => ({ row, task })),
-  );
+  const tasks = rowsOfTasks(layout);
   return (
     <div class="plan-tables">
       <LongTable
@@ -33,8 +31,8 @@ export function PlanTable({ plan, layout }: PlanTableProps) {
         ]}
       />
       <LongTable
-        title="Machines"
-        heads={["Machine", "In use", "Set up", "Not available"]}
+        title={plan.resources.length > 0 ? "Machines and resources" : "Machines"}
+        heads={["Name", "In use", "Set up", "Not available"]}
         rows={layout.rows}
         cells={(row) => [
           row.name,
@@ -45,12 +43,12 @@ export function PlanTable({ plan, layout }: PlanTableProps) {
       />
       <LongTable
         title="Tasks"
-        heads={["Machine", "Job", "Operation", "Start", "End", "Set-up"]}
+        heads={["On", "Job", "Operation", "Start", "End", "Set-up"]}
         rows={tasks}
-        cells={({ row, task }) => {
+        cells={([task, places]) => {
           const job = layout.jobs.get(task.job)?.job;
           return [
-            row.name,
+            places.join(", "),
             job ? jobName(job) : task.job,
             task.operation,
             timeWords(task.start, unit),
@@ -61,6 +59,19 @@ export function PlanTable({ plan, layout }: PlanTableProps) {
       />
     </div>
   );
+}
+
+/** Each task once, with the names of all rows that it stands in. */
+function rowsOfTasks(layout: Layout): readonly (readonly [PlanTask, readonly string[]])[] {
+  const places = new Map<PlanTask, string[]>();
+  for (const row of layout.rows) {
+    for (const { task } of row.lanes.flat()) {
+      const known = places.get(task);
+      if (known) known.push(row.name);
+      else places.set(task, [row.name]);
+    }
+  }
+  return [...places];
 }
 
 interface LongTableProps<T> {
@@ -93,7 +104,7 @@ function LongTable<T>({ title, heads, rows, cells }: LongTableProps<T>) {
               <tr key={place}>
                 {cells(row).map((cell, column) => (
                   <td key={column} data-said={column === 0 ? undefined : heads[column]?.toLowerCase()}>
-                    <Untrusted text={cell} />
+                    {cell && <Untrusted text={cell} />}
                   </td>
                 ))}
               </tr>

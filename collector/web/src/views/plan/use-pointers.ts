@@ -75,8 +75,9 @@ export function usePointers(drawing: RefObject<HTMLElement | null>, pointers: Po
       } else return;
       event.preventDefault();
     };
-    const onLeave = () => {
-      latest.current.onLeave();
+    const onLeave = (event: PointerEvent) => {
+      // A finger that is lifted has not gone elsewhere: what it tapped stays told.
+      if (event.pointerType !== "touch") latest.current.onLeave();
     };
     element.addEventListener("pointerdown", onDown);
     element.addEventListener("pointermove", onMove);
