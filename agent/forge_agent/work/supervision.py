@@ -65,6 +65,11 @@ class Supervision:
         self._failures = 0
         self._told_to_stop_s: float | None = None
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a worker, or is to be one."""
+        return self._wanted or self._worker is not None
+
     def poll(self, now_s: float) -> None:
         self._look_at_the_file()
         if self._worker is not None:
