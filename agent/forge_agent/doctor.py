@@ -13,12 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from forge_agent import config, noted, places, whereabouts
 from forge_agent.config import Settings
-from forge_agent.core.untrusted import printable
+from forge_agent.core.untrusted import json_object, printable
 from forge_agent.log import NEUTRAL
 from forge_agent.service import managers
 from forge_agent.service.carrying_out import Tools
@@ -217,7 +217,7 @@ class Examination:
         except FailedError:
             self._check_scheme()
             raise
-        body = _parsed(reply.body)
+        body = json_object(reply.body)
         if reply.status != 200 or not isinstance(body.get("status"), str):
             self._check_scheme()
             where = f" It points to {reply.location!r}." if reply.location else ""
@@ -235,7 +235,7 @@ class Examination:
         renew = "join again with a fresh join string, or mint a token and set BEARER_TOKEN"
         if reply.status in {401, 403}:
             raise FailedError(f"the collector does not know it (revoked, or of another): {renew}.")
-        body = _parsed(reply.body)
+        body = json_object(reply.body)
         if reply.status != 200:
             raise FailedError(
                 f"the collector answers {reply.status} ({body.get('detail', 'without a reason')}):"
@@ -455,11 +455,3 @@ def _clock_offset_s(date: str, before_s: float, after_s: float) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return (before_s + after_s) / 2 - (theirs_s + 0.5)
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

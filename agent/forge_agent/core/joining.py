@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from forge_agent.core.untrusted import printable
+from forge_agent.core.untrusted import json_object, printable
 from forge_shared import identity, names
 from forge_shared.joining import JoinString
 
@@ -64,7 +64,7 @@ def claim(string: JoinString, token: str, hostname: str, node_id: str | None) ->
 
 def judge(status: int, body: bytes, location: str) -> Claimed | Refused:
     """Tell what the answer to a claim means."""
-    answer = _parsed(body)
+    answer = json_object(body)
     if status == 200:
         node_id = answer.get("node_id")
         if isinstance(node_id, str) and names.is_node_id(node_id):
@@ -90,14 +90,6 @@ def _of_another(status: int, location: str) -> str:
     if status >= 500:
         return f"It answers {status}: it, or a proxy before it, is in trouble. {_TRY_AGAIN}"
     return f"It answers {status}, which is no answer of a collector."
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 # --- TOML ---------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from typing import Any, Final, NamedTuple
+
+from forge_agent.core.untrusted import json_object
 
 LONGEST_RETRY_AFTER_S: Final = 300
 _DETAIL_LENGTH: Final = 300
@@ -56,7 +57,7 @@ def judge(
 
 def _judge_accepted(body: bytes, lines: int) -> Judgement:
     """Read a 200. One whose figures do not add up promises nothing: the snapshots are kept."""
-    reply = _parsed(body)
+    reply = json_object(body)
     accepted, duplicates = _count(reply, "accepted"), _count(reply, "duplicates")
     rejected, interval_s = reply.get("rejected"), _count(reply, "interval_s")
     if (
@@ -90,17 +91,9 @@ def _first_rejection(rejected: list[Any]) -> str:
 
 def _problem_detail(body: bytes) -> str:
     """Return what a problem document (RFC 9457) says, or nothing."""
-    detail = _parsed(body).get("detail")
+    detail = json_object(body).get("detail")
     # It becomes a part of our own sentences.
     return detail[:_DETAIL_LENGTH].rstrip(". ") if isinstance(detail, str) else ""
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def _is_web_page(body: bytes) -> bool:
