@@ -51,8 +51,7 @@ def main(out: Path, release_keys: Path | None, *, check_reproducible: bool, prod
     described.describe(out, version=__version__, now_ms=int(time.time() * 1000))
     for path in files:
         here = out / path.name
-        size = sum(leaf.stat().st_size for leaf in _leaves([here]))
-        click.echo(f"{size / 1e6:6.2f} MB  {here}")
+        click.echo(f"{size_of(here) / 1e6:6.2f} MB  {here}")
 
 
 def _build(work: Path, release_keys: Path | None, parts: list[_Part]) -> list[Path]:
@@ -117,6 +116,12 @@ def _leaves(paths: list[Path]) -> list[Path]:
         for leaf in ([path] if path.is_file() else sorted(path.rglob("*")))
         if leaf.is_file()
     ]
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of a folder: what several links lead to counts once."""
+    found = [each.lstat() for each in _leaves([path])]
+    return sum({(each.st_dev, each.st_ino): each.st_size for each in found}.values())
 
 
 def _put(files: list[Path], out: Path) -> None:

@@ -9,9 +9,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from forge_shared import metrics
-from forge_shared.job_messages import JOB_PATTERN_HELP
-from forge_shared.messages import PATTERN_HELP, Snapshot
+from forge_shared import metrics, refusals
+from forge_shared.messages import Snapshot
 
 NDJSON: Final = "application/x-ndjson"
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # after decompression
@@ -21,11 +20,7 @@ _SAFE_STEPS: Final = 2**53  # beyond it doubles skip whole steps
 
 T = TypeVar("T")
 
-_PATTERN_HELP: Final = {**PATTERN_HELP, **JOB_PATTERN_HELP}
 _LINE = re.compile(rb"\S[^\n]*")
-_NAMED_FIELD = re.compile(r"field `(?P<field>[^`]*)`$")
-_UNMATCHED = re.compile(r"matching regex (?P<quoted>.*)$")
-_VALIDATION_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 
 
 class MalformedError(ValueError):
@@ -75,7 +70,7 @@ def decode_snapshot(line: bytes) -> Snapshot:
 
 def of_validation(error: msgspec.ValidationError) -> InvalidError:
     """Say of what msgspec refused which field is wrong, and why."""
-    return _invalid(str(error))
+    return InvalidError(*refusals.of_message(str(error)))
 
 
 def encode(message: object) -> bytes:
@@ -107,43 +102,27 @@ def _decode(body: bytes | msgspec.Raw, message: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=message)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise of_validation(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedError(str(error)) from None
+        held = bytes(msgspec.Raw(body))  # a damaged row may hold text in the place of bytes
+        raise MalformedError(refusals.of_bytes(str(error), held)) from None
     except RecursionError:
         raise MalformedError("it is nested too deeply") from None
 
 
-def _invalid(text: str) -> InvalidError:
-    """Turn msgspec's ``Expected `int`, got `str` - at `$.seq``` into a field and a reason."""
-    match = _VALIDATION_PATH.search(text)
-    path = match.group("path") if match else ""
-    reason = text[: match.start()] if match else text
-    field = path.removeprefix("$").removeprefix(".")
-    if (named := _NAMED_FIELD.search(reason)) is not None:
-        field = f"{field}.{named['field']}".removeprefix(".")
-    if (pattern := _UNMATCHED.search(reason)) is not None:
-        # msgspec quotes the pattern as Python source.
-        reason = next(
-            (told for known, told in _PATTERN_HELP.items() if pattern["quoted"] == repr(known)),
-            reason,
-        )
-    return InvalidError(field, reason.replace("`", "'"))
-
-
 def _naming_the_value(line: bytes, error: InvalidError) -> InvalidError:
     """msgspec says that some value is wrong, but not which."""
-    if error.field != "values[...]":
+    if error.field != "values":
         return error
     try:
         values = _decode(_decode(line, dict[str, msgspec.Raw])["values"], dict[str, msgspec.Raw])
-    except (MalformedError, InvalidError):
+    except (MalformedError, InvalidError, KeyError):
         return error
     for key, value in values.items():
         try:
             _decode(value, float)
-        except (MalformedError, InvalidError):
-            return InvalidError(f"values.{key[:64]}", error.reason, error.code)
+        except InvalidError as fault:
+            return InvalidError(f"values.{key[:64]}", fault.reason, error.code)
     return error
 
 

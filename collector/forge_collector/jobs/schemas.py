@@ -45,13 +45,14 @@ class _TooLongError(Exception):
 
 
 class PayloadSchema:
-    """A schema, ready to check payloads. Both methods take time: call them in a thread, one at a
-    time."""
+    """A schema, ready to check payloads. All methods take time: call them in a thread, one at a
+    time. ``text``: as it came."""
 
     def __init__(self, schema: bytes) -> None:
         """Raise UnusableSchemaError when this is no schema."""
         if len(schema) > MAX_SCHEMA_BYTES:
             raise UnusableSchemaError(f"a schema holds {MAX_SCHEMA_BYTES:,} bytes at most")
+        self.text = schema
         try:
             parsed = _of_this_draft(msgspec.json.decode(schema))
             bounded = self._bounded()
@@ -71,12 +72,20 @@ class PayloadSchema:
     def faults(self, payload: bytes) -> list[FieldError]:
         """Return what is wrong with a payload, by its path; nothing when it cannot be told in
         time, or the schema leads nowhere."""
+        try:
+            value = msgspec.json.decode(payload)
+        except Exception:  # noqa: BLE001  what cannot be read is refused for that
+            return []
+        return self.faults_in(value)
+
+    def faults_in(self, value: Any) -> list[FieldError]:  # any JSON value
+        """Return what is wrong with a payload that was read already."""
         self._until = time.monotonic() + _TIME_S
         found: list[FieldError] = []
         try:
-            errors = self._validator.iter_errors(msgspec.json.decode(payload))
-            for error in islice(errors, _MOST_ERRORS):
-                found.append(FieldError(_path(error, "payload"), _short(error.message)))  # noqa: PERF401
+            for error in islice(self._validator.iter_errors(value), _MOST_ERRORS):
+                fault = _closest(error)
+                found.append(FieldError(_path(fault, "payload"), _short(_told(fault))))
         except Exception:  # noqa: BLE001  a schema can refer to what is not there, or to itself
             return found
         return found
@@ -153,6 +162,42 @@ def _of_this_draft(schema: Any) -> Any:  # any JSON value
             if not (name == "$schema" and isinstance(value, str))
         }
     return [_of_this_draft(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _closest(error: ValidationError) -> ValidationError:
+    """Return what is wrong by the one way that was meant, of several that are allowed."""
+    while (branches := _branches(error)) and len(meant := _meant(branches)) == 1:
+        # What says more than that none fits.
+        error = min(meant[0], key=lambda fault: bool(fault.context))
+    return error
+
+
+def _told(error: ValidationError) -> str:
+    branches = _branches(error)
+    if not branches:
+        return error.message
+    told = dict.fromkeys(faults[0].message for faults in branches)
+    return f"fits none of the ways that are allowed: {'; '.join(told)}"
+
+
+def _branches(error: ValidationError) -> list[list[ValidationError]]:
+    """Return the faults by each way that would be allowed."""
+    branches: dict[str | int, list[ValidationError]] = {}
+    for fault in error.context or ():
+        branches.setdefault(fault.relative_schema_path[0], []).append(fault)
+    return list(branches.values())
+
+
+def _meant(branches: list[list[ValidationError]]) -> list[list[ValidationError]]:
+    """Leave out the ways that want another kind of value, or one of some others."""
+    return [
+        faults
+        for faults in branches
+        if not any(
+            fault.validator in ("type", "enum", "const") and not fault.relative_path
+            for fault in faults
+        )
+    ]
 
 
 def _path(error: ValidationError, root: str) -> str:

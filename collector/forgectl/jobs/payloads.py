@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
@@ -13,14 +14,15 @@ import msgspec
 from forge_shared.job_messages import MAX_FILE_BYTES
 from forge_shared.plans.model import MalformedPlanError, plan_to_json
 from forge_shared.plans.text import plan_from_text
-from forgectl import figures
 from forgectl.client import ClientError
 
 STDIN: Final = "-"
 
 _NOTHING: Final = b"null"
 _PLANNER: Final = "prodplan"
-_BOM: Final = b"\xef\xbb\xbf"
+_MIB: Final = 1024 * 1024
+# As PowerShell's `>` writes it, with a mark of the byte order.
+_UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _BEGINS_JSON: Final = (b"{", b"[", b'"')
 _BYTE = re.compile(r" \(byte (?P<at>[0-9]+)\)$")
 
@@ -46,11 +48,11 @@ def stdin() -> BinaryIO:
 
 
 def _checked(job_type: str, source: str, body: bytes) -> bytes:
-    body = body.removeprefix(_BOM)
     if len(body) > MAX_FILE_BYTES:
         raise ClientError(
-            f"{_called(source)} is too large: a payload has {figures.size(MAX_FILE_BYTES)} at most."
+            f"{_called(source)} is too large: a payload has {MAX_FILE_BYTES // _MIB} MiB at most."
         )
+    body = _in_utf8(body, source)
     fault = _json_fault(body)
     if fault is None:
         return body
@@ -58,6 +60,19 @@ def _checked(job_type: str, source: str, body: bytes) -> bytes:
     if job_type == _PLANNER and text and not text.startswith(_BEGINS_JSON):
         return _plan(body, source)
     raise ClientError(f"{_called(source)} is no JSON: {fault}. {_wanted(job_type)}")
+
+
+def _in_utf8(body: bytes, source: str) -> bytes:
+    """Return a text as UTF-8, without the mark it begins with."""
+    encoding = _UTF16.get(body[:2])
+    if encoding is None:
+        return body.removeprefix(codecs.BOM_UTF8)
+    try:
+        return body[2:].decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        raise ClientError(
+            f"{_called(source)} begins as UTF-16, and is none at byte {error.start + 2}."
+        ) from None
 
 
 def _wanted(job_type: str) -> str:

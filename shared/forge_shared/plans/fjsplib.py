@@ -4,6 +4,8 @@ how many alternatives, and machine and duration of each. Machines count from 1, 
 
 from __future__ import annotations
 
+import re
+
 from forge_shared.plans.model import MalformedPlanError
 from forge_shared.plans.numbers import Line, Lines, counts, first_machine, shop
 
@@ -22,6 +24,7 @@ def is_whole(row: Line) -> bool:
 def document(lines: Lines) -> dict[str, object]:
     """Return it as a plan's document; raises MalformedPlanError."""
     _, machines, rows = counts(lines)
+    _check_average(lines[0])
     table = [_job(row) for row in rows]
     used = {machine for job in table for alternatives in job for machine, _duration in alternatives}
     first = first_machine(used, machines, lines[0].where)
@@ -29,6 +32,15 @@ def document(lines: Lines) -> dict[str, object]:
         [{"modes": _modes(alternatives, first)} for alternatives in job] for job in table
     ]
     return shop(machines, jobs)
+
+
+def _check_average(header: Line) -> None:
+    """Files round it as they like, and so none is held to it; but it is a number."""
+    for word in header.words[2:]:
+        if not re.fullmatch(r"[0-9]{1,9}([.,][0-9]{0,9})?", word):
+            raise MalformedPlanError(
+                header.where, f"{word!r:.20} is no number, and so no average count of alternatives"
+            )
 
 
 def _modes(alternatives: _Alternatives, first: int) -> list[dict[str, object]]:

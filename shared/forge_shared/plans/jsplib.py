@@ -5,15 +5,22 @@ from __future__ import annotations
 
 from forge_shared.plans import fjsplib
 from forge_shared.plans.model import MalformedPlanError
-from forge_shared.plans.numbers import Lines, counts, first_machine, shop
+from forge_shared.plans.numbers import Line, Lines, counts, first_machine, shop
 
 
 def looks_like(lines: Lines) -> bool:
-    """Return whether a job shop's lines are as long as in this format."""
+    """Return whether most of a job shop's lines are as they are in this format."""
     rows, machines = lines[1:], lines[0].words[1]
-    fitting = sum(str(len(row.words) // 2) == machines for row in rows)
-    # A flexible job shop may have as many numbers in a line by chance.
+    fitting = sum(
+        str(len(row.words) // 2) == machines or _is_each_machine_once(row) for row in rows
+    )
+    # A flexible job shop may have such lines by chance.
     return 2 * fitting > len(rows) and not all(fjsplib.is_whole(row) for row in rows)
+
+
+def _is_each_machine_once(row: Line) -> bool:
+    """Return whether a line is a job of this format, however many machines are promised."""
+    return len(row.words) % 2 == 0 and len(set(row.words[::2])) == len(row.words) // 2
 
 
 def document(lines: Lines) -> dict[str, object]:

@@ -20,19 +20,20 @@ _Mode = dict[str, object]
 
 
 def looks_like(lines: Lines) -> bool:
-    return any(line.text.strip().upper().startswith(_PRECEDENCE) for line in lines)
+    return any(_is_title(line, _PRECEDENCE) for line in lines)
 
 
 def document(lines: Lines) -> dict[str, object]:
     """Return it as a plan's document; raises MalformedPlanError."""
     kinds = _kinds(lines)
     successors, asked = _successors(_section(lines, _PRECEDENCE))
+    _check_count(lines, len(successors))
+    capacities = _capacities(lines, kinds)
     modes = _modes(_section(lines, _REQUESTS), asked, kinds)
     before: dict[int, list[str]] = {number: [] for number in successors}
     for number, line_of in successors.items():
         for successor in line_of:
             before[successor].append(str(number))
-    capacities = _capacities(lines, len(kinds))
     return {
         "resources": [
             {"id": name, "capacity": capacity, "renewable": name.startswith("R")}
@@ -66,6 +67,18 @@ def _kinds(lines: Lines) -> list[str]:
     ]
 
 
+def _check_count(lines: Lines, count: int) -> None:
+    """Hold the file to how many activities it promises, its source and its sink among them."""
+    for line in lines:
+        if (told := re.match(r"\s*jobs\s*\([^)]*\)\s*:", line.text)) is None:
+            continue
+        promised = whole((line.text[told.end() :].split() or [""])[0], line.where)
+        if promised != count:
+            raise MalformedPlanError(
+                line.where, f"promises {promised} activities, and {count} are there"
+            )
+
+
 def _section(lines: Lines, *titles: str) -> Iterator[Line]:
     """Yield a section's rows of numbers: what is between its title and the next one."""
     begin = _begin(lines, *titles)
@@ -78,9 +91,13 @@ def _section(lines: Lines, *titles: str) -> Iterator[Line]:
 
 def _begin(lines: Lines, *titles: str) -> int:
     for index, line in enumerate(lines):
-        if line.text.strip().upper().startswith(titles):
+        if _is_title(line, *titles):
             return index
     raise MalformedPlanError(lines[-1].where, f"is the last, and {titles[0]} is missing")
+
+
+def _is_title(line: Line, *titles: str) -> bool:
+    return line.text.strip().upper().startswith(titles)
 
 
 def _successors(rows: Iterator[Line]) -> tuple[dict[int, list[int]], dict[int, int]]:
@@ -115,6 +132,12 @@ def _modes(rows: Iterator[Line], asked: dict[int, int], kinds: list[str]) -> dic
         # An activity's first mode names it: number, mode, duration, amounts; others do not.
         if len(numbers) == 3 + len(kinds):
             current, *numbers = numbers
+        elif current is None:
+            raise MalformedPlanError(
+                row.where,
+                f"has {len(numbers)} numbers; an activity's first mode has {3 + len(kinds)}, with"
+                f" an amount of each of the {len(kinds)} resources",
+            )
         if current not in modes:
             raise MalformedPlanError(row.where, f"there is no activity {current}")
         if len(numbers) != 2 + len(kinds):
@@ -140,13 +163,36 @@ def _modes(rows: Iterator[Line], asked: dict[int, int], kinds: list[str]) -> dic
     return modes
 
 
-def _capacities(lines: Lines, count: int) -> list[int]:
-    if not count:
+def _capacities(lines: Lines, kinds: list[str]) -> list[int]:
+    if not kinds and not any(_is_title(line, *_CAPACITIES) for line in lines):
         return []
-    for row in _section(lines, *_CAPACITIES):
-        if len(row.words) != count:
+    _check_columns(lines[_begin(lines, *_CAPACITIES) + 1 :], kinds)
+    rows = list(_section(lines, *_CAPACITIES))
+    for row in rows[1:]:
+        raise MalformedPlanError(row.where, "stands behind the capacities, which are one line")
+    for row in rows:
+        if len(row.words) != len(kinds):
             raise MalformedPlanError(
-                row.where, f"has {len(row.words)} capacities; there are {count} resources"
+                row.where,
+                f"has {len(row.words)} capacities; {len(kinds)} resources were promised",
             )
         return row.numbers()
-    raise MalformedPlanError(lines[-1].where, "is the last, and the capacities are missing")
+    if kinds:
+        raise MalformedPlanError(lines[-1].where, "is the last, and the capacities are missing")
+    return []
+
+
+def _check_columns(behind_title: Lines, kinds: list[str]) -> None:
+    """Hold the file to how many resources of each kind it promises, by the columns' names."""
+    for line in behind_title[:1]:
+        named = "".join(re.findall(r"\b([RN])\s*\d+\b", line.text))
+        promised = "".join(kind[0] for kind in kinds)
+        if named and named != promised:
+            raise MalformedPlanError(
+                line.where,
+                f"names {_by_kind(named)} resources; {_by_kind(promised)} were promised",
+            )
+
+
+def _by_kind(letters: str) -> str:
+    return f"{letters.count('R')} renewable and {letters.count('N')} nonrenewable"

@@ -260,4 +260,4 @@ async def test_an_unknown_field_of_a_newer_agent_is_ignored(server: Server) -> N
 async def test_errors_have_this_shape(server: Server) -> None:
     answer = await server.push(await server.node(), seq=-1)
     problem = answer.problem("invalid")
-    assert problem.errors == [FieldError("seq", "Expected 'int' >= 0")]
+    assert problem.errors == [FieldError("seq", "must be a whole number, 0 at least")]

@@ -124,6 +124,10 @@ FLEXIBLE = "1 3 1\n2 2 1 5 3 4 1 2 7\n"
         ("1 3 1\n1 0\n", "line 2: operation 1 has no machine"),
         ("1 3 1\n0\n", "line 2: is a job without operations"),
         ("999999 999999\n", "line 1: is the last, and 0 of 999999"),
+        ("2 3\n0 3 1 4\n1 5 0 6\n", "line 2: has 4 numbers; a job on 3 machines has 6"),
+        ("1 2\n0 3 1 4 2 5\n", "line 2: has 6 numbers; a job on 2 machines has 4"),
+        ("2 3 1\n1 1 1 5\n", "line 2: is the last, and 1 of 2 jobs"),
+        ("1 3 many\n1 1 1 5\n", "line 1: 'many' is no number"),
     ],
 )
 def test_the_line_that_is_wrong_is_named(text: str, told: str) -> None:
@@ -149,6 +153,29 @@ def test_the_line_that_is_wrong_is_named(text: str, told: str) -> None:
         ),
         (" 12   13    4   12", " 12   13    4", "line 90: has 3 capacities"),
         ("RESOURCEAVAILABILITIES", "SOMETHING", "line 91: is the last, and RESOURCEAV"),
+        (
+            "supersource/sink ):  32",
+            "supersource/sink ):  40",
+            "line 6: promises 40 activities, and 32",
+        ),
+        (
+            "supersource/sink ):  32",
+            "supersource/sink ):  31",
+            "line 6: promises 31 activities, and 32",
+        ),
+        (
+            "renewable                 :  4",
+            "renewable                 :  3",
+            "line 89: names 4 renewable and 0 nonrenewable resources; 3 renewable and 0",
+        ),
+        ("onrenewable              :  0", "onrenewable              :  1", "line 89: names 4"),
+        (
+            "  - renewable                 :  4   R\n  - nonrenewable              :  0",
+            "  - renewable                 :  2   R\n  - nonrenewable              :  2",
+            "line 89: names 4 renewable and 0 nonrenewable resources; 2 renewable and 2",
+        ),
+        ("  1      1     0       0", "  1      1     0", "line 55: has 6 numbers; an activity's"),
+        ("   12   13    4   12\n", "   12   13    4   12\n  9\n", "line 91: stands behind the cap"),
         ("doubly constrained        :  0", "doubly constrained        :  1", "line 11: doubly"),
         ("renewable                 :  4", "renewable                 :  x", "line 9: 'x' is not"),
     ],
@@ -159,6 +186,13 @@ def test_the_line_of_a_project_that_is_wrong_is_named(wrong: str, right: str, to
     with pytest.raises(MalformedPlanError) as error:
         plan_from_text(text.replace(wrong, right, 1))
     assert str(error.value).startswith(told)
+
+
+def test_resources_are_counted_where_the_columns_have_no_names() -> None:
+    text = text_of("j301_1.sm").replace("  R 1  R 2  R 3  R 4\n   12", "   12")
+    plan_from_text(text)
+    with pytest.raises(MalformedPlanError, match=r"^line 89: has 4 capacities; 5 resources were"):
+        plan_from_text(text.replace("renewable                 :  4", "renewable : 5", 1))
 
 
 @settings(deadline=None)

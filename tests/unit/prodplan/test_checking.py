@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from random import Random
@@ -225,7 +227,7 @@ def test_a_task_that_is_there_twice() -> None:
     assert problem_of(PLAN, found) == "a/cut is there twice, or its id 9.9"
 
 
-def test_it_shares_nothing_with_what_makes_the_schedules() -> None:
+def test_it_shares_the_reading_of_texts_alone_with_what_makes_the_schedules() -> None:
     imported = set()
     for path in (FOLDER / "prodplan_check").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -241,6 +243,26 @@ def test_it_shares_nothing_with_what_makes_the_schedules() -> None:
         "prodplan_check.plans",
     }
     assert not any(name and name.startswith(("ortools", "pyjobshop")) for name in imported)
+
+
+def test_a_plan_in_json_is_checked_without_anything_shared() -> None:
+    program = (
+        "import json, sys\n"
+        "from prodplan_check.checking import problem_of\n"
+        "problem = problem_of(**json.load(sys.stdin))\n"
+        "others = ('forge', 'pyjobshop', 'ortools')\n"
+        "print(problem, [name for name in sys.modules if name.startswith(others)])\n"
+    )
+    found = result(plan_from_json(PLAN), SCHEDULE, 0)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=FOLDER,
+        input=json.dumps({"payload": PLAN, "result": found}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "None []\n"
 
 
 def test_the_program_says_in_its_last_line_why() -> None:

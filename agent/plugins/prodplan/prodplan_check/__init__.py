@@ -1,2 +1,3 @@
-"""Checks schedules against their plans. It shares nothing with what makes the schedules: neither
-the solver nor the reading of plans, so that a mistake there cannot hide itself here."""
+"""Checks schedules against their plans. The rules of a schedule and the reading of a plan as JSON
+holds it are its own, so that a mistake of what makes the schedules cannot hide itself here. One
+thing is shared: a text in a format of the field is made JSON by what the solver reads it with."""

@@ -1,4 +1,4 @@
-"""A plan as its schedule must keep it, straight from the payload."""
+"""A plan as its schedule must keep it, straight from the payload's JSON."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def union(intervals: Intervals) -> Intervals:
 
 
 def _from_text(text: str) -> Any:
-    # The reading of texts is all that is shared: that a file means this plan can be checked by no
-    # schedule.
+    # All that is shared with the solver: what a file of the field means can be checked by no
+    # schedule. A mistake here is one of both. What comes of it is read as any other JSON.
     from forge_shared.plans.model import plan_to_json  # noqa: PLC0415
     from forge_shared.plans.text import plan_from_text  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ import type { Attempt, AttemptOutcome } from "../wire/jobs";
 import { MOST_KEPT, numbered, workedMs } from "./attempts";
 import { payloadOf, takesText, UnusablePayload } from "./payload";
 import { job, summary } from "./samples";
-import { bestOf, rangeOf, searchOf } from "./search";
+import { bestOf, labelsOf, rangeOf, searchOf } from "./search";
 import { digestOf, Sha256 } from "./sha256";
 import {
   duration,
@@ -212,6 +212,20 @@ describe("what the axis of a search shows", () => {
     });
     expect(low).toBeGreaterThan(890);
     expect(high).toBeLessThan(950);
+  });
+
+  it("has room for figures that differ where the objective never changes", () => {
+    for (const objective of [12, -12, 0]) {
+      const [low, high] = rangeOf([500, 3000], [objective, objective], [objective, null], whole);
+      expect(low).toBeLessThan(objective - 0.05);
+      expect(high).toBeGreaterThan(objective + 0.05);
+    }
+  });
+
+  it("has no label twice", () => {
+    const words = (tick: number) => tick.toFixed(0);
+    expect(labelsOf([11.98, 11.99, 12, 12.01], words)).toEqual(["12", "", "", ""]);
+    expect(labelsOf([11, 12, 13], words)).toEqual(["11", "12", "13"]);
   });
 });
 

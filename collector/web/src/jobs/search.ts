@@ -121,6 +121,14 @@ export function rangeOf(
   const proved = bounds.slice(-1).map((one) => within(one, FAR));
   const low = Math.min(least, ...seen, ...proved);
   const high = Math.max(most, ...seen, ...proved);
-  const edge = Math.max((high - low) * EDGE, Math.abs(high) * 1e-6, 1e-9);
+  // What never changes has as much room as what does, for figures that can be told apart.
+  const span = high > low ? high - low : Math.abs(high) || 1;
+  const edge = Math.max(span * EDGE, Math.abs(high) * 1e-6, 1e-9);
   return [low - edge, high + edge];
+}
+
+/** What stands beside an axis. What is too near to the label before to be told from it has none. */
+export function labelsOf(ticks: readonly number[], words: (tick: number) => string): string[] {
+  const labels = ticks.map(words);
+  return labels.map((label, place) => (label === labels[place - 1] ? "" : label));
 }

@@ -11,7 +11,7 @@ import { now } from "../../clock";
 import { longSpan } from "../../format/time";
 import { count, plainNumber } from "../../format/units";
 import type { Extent } from "../../history/range";
-import { rangeOf, searchOf, type Search } from "../../jobs/search";
+import { labelsOf, rangeOf, searchOf, type Search } from "../../jobs/search";
 import { duration, gapOf, nameOf, share, shortId } from "../../jobs/words";
 import type { Column } from "../../wire/history";
 import type { Job } from "../../wire/jobs";
@@ -157,7 +157,7 @@ function kindOf(drawn: { readonly current: Drawn }): PlotKind {
       },
     },
     yAxis: {
-      values: (_chart, ticks) => ticks.map((tick) => plainNumber(isLog ? 10 ** tick : tick)),
+      values: (_chart, ticks) => labelsOf(ticks, (tick) => plainNumber(isLog ? 10 ** tick : tick)),
       size: AXIS_PX,
     },
     series: (palette) => [
