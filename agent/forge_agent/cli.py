@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from forge_agent import config
-from forge_agent.terminal import complain
+from forge_agent.terminal import complain, until_closed
 from forge_shared import __version__
 
 Command = Callable[[argparse.Namespace], int]
@@ -17,6 +17,13 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0 done, 1 cannot run or failed, 2 wrong settings."""
+    code = 0
+    with until_closed():
+        code = _main(arguments)
+    return code  # noqa: RET504  of a command that was cut short it is 0
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.start is None:

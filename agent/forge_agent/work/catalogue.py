@@ -10,10 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from forge_agent import places
 from forge_agent.config import Settings
 from forge_agent.log import Log
-from forge_agent.work import confinement, owner, plugins, processes, programs, suggested
+from forge_agent.work import (
+    confinement,
+    owner,
+    plugins,
+    processes,
+    programs,
+    suggested,
+    withheld,
+)
 from forge_agent.work.child import JobSpec, new_work_dir, remove_work_dir
 from forge_agent.work.holding import LONGEST_REASON
 from forge_agent.work.owner import Owner
@@ -40,11 +47,13 @@ class Catalogue:
         self._load()
 
     def look_again(self) -> bool:
-        """Take up plugins that came, went or changed; return whether there is anything to tell of
-        it. Only when nothing has changed since the last look: one that is being copied is not
-        whole yet."""
+        """Take up plugins that came, went or changed, and what was opened to jobs, or closed;
+        return whether there is anything to tell of it. A plugin only when nothing has changed since
+        the last look: one that is being copied is not whole yet."""
         before, self._seen = self._seen, self._look()
-        if self._seen == self._stamp or self._seen != before:
+        if self._seen == self._stamp:
+            return self._changes(self._sort)
+        if self._seen != before:
             return False
         self._stamp = self._seen
         return self._changes(self._load)
@@ -76,7 +85,7 @@ class Catalogue:
     def _sort(self) -> None:
         """Part what can be done here from what cannot."""
         before = self.unavailable
-        lacking = {plugin.name: lacks or self._not_granted(plugin) for plugin, lacks in self._found}
+        lacking = {plugin.name: lacks or self._withheld(plugin) for plugin, lacks in self._found}
         self.unavailable = {name: reason for name, reason in lacking.items() if reason}
         self._plugins = {
             plugin.name: plugin for plugin, _ in self._found if not lacking[plugin.name]
@@ -84,6 +93,15 @@ class Catalogue:
         for name, reason in self.unavailable.items():
             if before.get(name) != reason:
                 self._log.event("plugin_unavailable", plugin=name, reason=reason)
+
+    def _withheld(self, plugin: Plugin) -> str:
+        """Return what a plugin needs and its jobs could not have; or ""."""
+        state_dir = self._settings.state_dir
+        return (
+            withheld.never(plugin, state_dir)
+            or self._not_granted(plugin)
+            or withheld.closed(plugin, state_dir)
+        )
 
     def _not_granted(self, plugin: Plugin) -> str:
         """Return what the owner has not granted, and how to; or ""."""
@@ -139,11 +157,7 @@ class Catalogue:
             document=_json(document),
             work_dir=work_dir,
             granted=plugins.granted(plugin, allowed.grants.get(plugin.name, ()), os.environ),
-            protected=(
-                self._settings.state_dir,
-                places.machine().config_file.parent,
-                places.user().config_file.parent,
-            ),
+            protected=withheld.protected(self._settings.state_dir),
             trust_plugins=allowed.trust_plugins,
             trusting=suggested.command_here(confinement.TRUSTING, self._settings.state_dir),
             verify=verify,

@@ -165,11 +165,13 @@ class Child:
 
     def term(self) -> None:
         """Ask all of the job to end; what has not after GRACE_S is killed."""
+        self._lines.hurry()
         if self._hold is not None:
             self._hold.term()
 
     def kill(self) -> None:
         """End all of the job at once."""
+        self._lines.hurry()
         if self._hold is not None:
             self._hold.kill()
 
@@ -232,7 +234,10 @@ class Child:
             program = programs.find(plugin, command, spec.granted, spec.work_dir)
         except NoProgramError as error:
             raise NotStartedError(str(error)) from None
-        seen = confinement.exposed((*program.folders, *spec.granted.read), spec.protected)
+        seen = confinement.exposed(program.folders, spec.protected) or next(
+            (one for one in spec.granted.read if confinement.is_protected(one, spec.protected)),
+            None,
+        )
         if seen is not None:
             raise NotStartedError(
                 f"a job of {plugin.name!r} would be shown {seen}, and with it the agent's own files"

@@ -17,7 +17,16 @@ from forge_agent.core.untrusted import printable
 from forge_agent.log import NEUTRAL
 from forge_agent.terminal import complain, say
 from forge_agent.whereabouts import Whereabouts
-from forge_agent.work import clock, confinement, noted, owner, plugins, suggested
+from forge_agent.work import (
+    clock,
+    confinement,
+    noted,
+    owner,
+    plugins,
+    programs,
+    suggested,
+    withheld,
+)
 from forge_agent.work.owner import Owner
 from forge_agent.work.plugin_command import looked_in
 
@@ -51,7 +60,7 @@ def main(given: argparse.Namespace) -> int:
         if given.do == "status":
             return _status(given, where, folder)
         before = _read(folder)
-        after = _changed(before, given)
+        after = _changed(before, given, folder)
         missing = confinement.missing() if given.do == "on" and not after.trust_plugins else ""
         if missing:
             complain(f"{missing}. To work all the same: add --trust-plugins.")
@@ -61,6 +70,8 @@ def main(given: argparse.Namespace) -> int:
     except (_WrongUseError, owner.UnreadableError) as error:
         complain(str(error))
         return 2
+    except BrokenPipeError:
+        raise  # nobody reads what is said
     except PermissionError as error:
         complain(f"{error.filename} is closed to you: {_with_rights(given)}")
         return 1
@@ -97,7 +108,7 @@ def _read(folder: Path) -> Owner:
         return Owner()  # written anew
 
 
-def _changed(before: Owner, given: argparse.Namespace) -> Owner:
+def _changed(before: Owner, given: argparse.Namespace, folder: Path) -> Owner:
     """Return what the owner allows from now on; raises _WrongUseError."""
     terms = before.terms
     match given.do:
@@ -113,7 +124,7 @@ def _changed(before: Owner, given: argparse.Namespace) -> Owner:
             terms=_terms(terms, given),
             slots=owner.slots_of(given.slots) if given.slots else before.slots,
             trust_plugins=before.trust_plugins or given.trust_plugins,
-            grants=_granted(before, given.grant or [], given.revoke or []),
+            grants=_granted(before, given.grant or [], given.revoke or [], folder),
         )
     except ValueError as error:
         raise _WrongUseError(f"{error}.") from None
@@ -137,7 +148,10 @@ def _terms(terms: Terms, given: argparse.Namespace) -> Terms:
     return terms._replace(paused_until=None)
 
 
-def _granted(before: Owner, grants: list[str], revoked: list[str]) -> dict[str, list[str]]:
+def _granted(
+    before: Owner, grants: list[str], revoked: list[str], folder: Path
+) -> dict[str, list[str]]:
+    """Return what is granted from now on; raises ValueError."""
     granted = {name: list(before.grants[name]) for name in before.grants}
     for text in grants:
         name, _, what = text.partition(":")
@@ -146,6 +160,9 @@ def _granted(before: Owner, grants: list[str], revoked: list[str]) -> dict[str, 
                 f"{text!r} is no grant: give it as PLUGIN:network, PLUGIN:env:NAME or"
                 " PLUGIN:read:/PATH"
             )
+        kind, _, path = what.partition(":")
+        if kind == "read" and (refused := withheld.refused([Path(path)], folder)):
+            raise ValueError(refused)
         if what not in granted.setdefault(name, []):
             granted[name].append(what)
     for text in revoked:
@@ -184,18 +201,25 @@ def _tell(given: argparse.Namespace, after: Owner, where: Whereabouts, folder: P
             say("✓ work is on")
     for line in told_terms(after):
         say(f"  {line}")
-    for name in _granted_in_vain(given, where):
-        say(f"! there is no plugin {printable(name)} here now")
+    for word in _granted_in_vain(given, where, folder):
+        say(f"! {printable(word, _LONGEST_REASON)}")
     if given.do in {"on", "resume"} and not agents_noted.is_running(folder):
         say(f"{NEUTRAL} It begins once the agent runs: {suggested.starting(given)}.")
 
 
-def _granted_in_vain(given: argparse.Namespace, where: Whereabouts) -> list[str]:
-    """Return the plugins that were just granted something and are not here: they may come yet."""
+def _granted_in_vain(given: argparse.Namespace, where: Whereabouts, folder: Path) -> list[str]:
+    """Say which plugins were just granted something and are not here: they may come yet; and which
+    cannot use it."""
     if not given.grant:
         return []
-    here = {plugin.name for plugin in plugins.discover(looked_in(given, where)).plugins}
-    return sorted({grant.partition(":")[0] for grant in given.grant} - here)
+    found = {one.name: one for one in plugins.discover(looked_in(given, where)).plugins}
+    said = []
+    for name in sorted({grant.partition(":")[0] for grant in given.grant}):
+        if name not in found:
+            said.append(f"there is no plugin {name} here now")
+        elif not programs.lacking(found[name]) and (why := withheld.closed(found[name], folder)):
+            said.append(f"{name} takes no jobs: {why}")
+    return said
 
 
 # --- status -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,7 @@ _READABLE: Final = (
     "/sys/devices/system/node",
     "/sys/kernel/mm/transparent_hugepage",
 )
+_COLLECTORS_STORE: Final = "fleet.db"  # in the folder of its data
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _OF_THE_NETWORK: Final = (
     "/etc/ca-certificates",
@@ -48,7 +50,10 @@ _OF_THE_NETWORK: Final = (
     "/etc/host.conf",
     "/etc/hosts",
     "/etc/nsswitch.conf",
-    "/etc/pki",
+    "/etc/pki/ca-trust",  # beside which private keys lie
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/openssl.cnf",
     "/etc/protocols",
     "/etc/resolv.conf",
     "/etc/services",
@@ -118,7 +123,7 @@ def refusal(trusting: str) -> str:
 def out_of_reach(folder: Path) -> str:
     """Return why no job could get to its folder within this one; empty when it can."""
     have = means()
-    if not have.another_user or _can_be_passed(folder):
+    if not have.another_user or not _closed_on_the_way(folder / "it"):
         return ""
     if have.landlock and linux.has_capabilities((linux.CAP_DAC_READ_SEARCH,)):
         return ""
@@ -163,6 +168,38 @@ def exposed(paths: Iterable[Path], protected: Sequence[Path]) -> Path | None:
     return None
 
 
+def is_protected(path: Path, protected: Sequence[Path]) -> bool:
+    """Tell whether a path that is granted shows something protected, or lies in it, or in the data
+    of a collector."""
+    real = Path(os.path.realpath(path))
+    return (
+        exposed((real,), protected) is not None
+        or any(real.is_relative_to(os.path.realpath(one)) for one in protected)
+        or any(os.path.isfile(one / _COLLECTORS_STORE) for one in (real, *real.parents))  # noqa: PTH113
+    )
+
+
+def out_of_their_reach(jobs_in: Path, programs: Iterable[Path], readable: Sequence[Path]) -> str:
+    """Return what of these a job that is a user of its own could not have, and what opens it; or
+    "". ``jobs_in``: the folder of the jobs' own; ``readable``: what was granted."""
+    for path in readable:
+        if opening := _opening((path,)):
+            return f"{path} is closed to jobs, which are users of their own here: {opening}"
+    opening = _opening(programs, jobs_in)
+    if not opening:
+        return ""
+    # What lets a job pass through closed folders lets it read closed files as well.
+    folder = next((path for path in readable if path.is_dir()), None)
+    if folder is not None:
+        return (
+            f"a job that may read the folder {folder} may not pass through closed ones, and must to"
+            f" get to its programs: {opening}"
+        )
+    if means().landlock and linux.has_capabilities((linux.CAP_DAC_READ_SEARCH,)):
+        return ""
+    return f"jobs are users of their own here, who cannot get to their programs: {opening}"
+
+
 def confine(walls: Walls, user: int | None) -> None:
     """Confine this process, which has one thread, and all that it starts; raises OSError.
 
@@ -196,14 +233,14 @@ def _give_up_rights(walls: Walls, user: int | None, *, within_landlock: bool) ->
             linux.never_more_capabilities(None)
             linux.only_capability(None)
         return
+    jobs_in = walls.work_dir.parent
+    if why := out_of_their_reach(jobs_in, walls.programs, walls.readable):
+        raise PermissionError(errno.EACCES, why)
     # An interpreter in root's own home is out of another user's reach. Within Landlock, which
     # names what may be read, the job may pass through folders that are not open to it.
-    closed = _closed_to_others(walls)
-    through = closed is not None and linux.has_capabilities((linux.CAP_DAC_READ_SEARCH,))
-    if closed is not None and not (through and within_landlock):
-        raise PermissionError(
-            errno.EACCES, "it is closed to the other user that the job runs as", str(closed)
-        )
+    through = bool(_opening(walls.programs, jobs_in))
+    if through and not within_landlock:
+        raise PermissionError(errno.EACCES, "it is closed to the other user that the job runs as")
     kept = linux.CAP_DAC_READ_SEARCH if through else None
     if kept is not None:
         linux.keep_capabilities()
@@ -215,26 +252,25 @@ def _give_up_rights(walls: Walls, user: int | None, *, within_landlock: bool) ->
         linux.only_capability(kept)
 
 
-def _closed_to_others(walls: Walls) -> Path | None:
-    """Return the first path that not everybody can read, of those that the job needs to."""
-    if not _can_be_passed(walls.work_dir.parent):
-        return walls.work_dir
-    for path in (*walls.programs, *walls.readable):
-        if path.exists() and not _can_be_read(path):
-            return path
-    return None
+def _opening(to_read: Iterable[Path], to_pass: Path | None = None) -> str:
+    """Return the commands that would let everybody read the paths, where they are there, and pass
+    through a folder; "" where they can."""
+    there = [path for path in to_read if os.path.exists(path)]  # noqa: PTH110  it never raises
+    ways = there if to_pass is None else [*there, to_pass / "it"]
+    folders = dict.fromkeys(folder for way in ways for folder in _closed_on_the_way(way))
+    commands = [f"chmod o+x {shlex.join(map(str, folders))}"] if folders else []
+    for path in there:
+        mode = path.stat().st_mode
+        wanted, word = (0o005, "rx") if stat.S_ISDIR(mode) else (0o004, "r")
+        if mode & wanted != wanted:
+            commands.append(f"chmod o+{word} {shlex.quote(str(path))}")
+    return " && ".join(dict.fromkeys(commands))
 
 
-def _can_be_read(path: Path) -> bool:
-    mode = path.stat().st_mode
-    return bool(mode & stat.S_IROTH) and all(
-        _can_be_passed(one if stat.S_ISDIR(mode) else one.parent)
-        for one in (path, Path(os.path.realpath(path)))
-    )
-
-
-def _can_be_passed(folder: Path) -> bool:
-    return all(one.stat().st_mode & stat.S_IXOTH for one in (folder, *folder.parents))
+def _closed_on_the_way(path: Path) -> list[Path]:
+    """Return the folders above a path, and above what it is a link to, that others cannot pass."""
+    above = dict.fromkeys((*path.parents, *Path(os.path.realpath(path)).parents))
+    return [one for one in reversed(above) if not one.stat().st_mode & stat.S_IXOTH]
 
 
 def _is_mapped(user: int) -> bool:

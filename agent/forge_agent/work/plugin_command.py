@@ -14,7 +14,7 @@ from forge_agent.core.untrusted import printable
 from forge_agent.log import NEUTRAL
 from forge_agent.terminal import complain, say
 from forge_agent.whereabouts import Whereabouts
-from forge_agent.work import confinement, owner, plugins, programs, suggested
+from forge_agent.work import confinement, owner, plugins, programs, suggested, withheld
 from forge_agent.work.plugins import Found, ManifestError, Plugin, Problem
 
 
@@ -30,7 +30,7 @@ def main(given: argparse.Namespace) -> int:
     grants = _grants(where)
     if given.do == "check":
         for plugin in found.plugins:
-            if reason := programs.lacking(plugin):
+            if reason := _lacking(plugin, where):
                 say(f"{NEUTRAL} {plugin.name} {plugin.version} cannot run: {printable(reason)}")
             elif until := _until_granted(plugin, grants, given):
                 say(f"{NEUTRAL} {plugin.name} {plugin.version} {until}")
@@ -39,7 +39,7 @@ def main(given: argparse.Namespace) -> int:
         _tell_problems(found.problems)
         _tell_confinement()
         return 1 if found.problems else 0
-    return _list(given, found, folders, grants)
+    return _list(given, found, folders, where)
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -50,12 +50,12 @@ def _check(given: argparse.Namespace) -> int:
     except ManifestError as error:
         _tell_problems((Problem(folder, tuple(error.problems)),))
         return 1
-    if reason := programs.lacking(plugin):
+    where = whereabouts.here(given.config, given.state_dir)
+    if reason := _lacking(plugin, where):
         _tell_problems((Problem(folder, (reason,)),))
         return 1
     say(f"✓ {plugin.name} {plugin.version}: {printable(str(plugin.folder))}")
-    grants = _grants(whereabouts.here(given.config, given.state_dir))  # it may come later
-    if until := _until_granted(plugin, grants, given):
+    if until := _until_granted(plugin, _grants(where), given):  # which may come later
         say(f"    {until}")
     _tell_confinement()
     return 0
@@ -65,11 +65,12 @@ def _list(
     given: argparse.Namespace,
     found: Found,
     folders: tuple[Path, ...],
-    grants: dict[str, list[str]],
+    where: Whereabouts,
 ) -> int:
+    grants = _grants(where)
     if given.json:
         told = {
-            "plugins": [_as_json(plugin, grants) for plugin in found.plugins],
+            "plugins": [_as_json(plugin, where, grants) for plugin in found.plugins],
             "problems": [
                 {"folder": str(problem.folder), "problems": problem.sentences}
                 for problem in found.problems
@@ -81,9 +82,10 @@ def _list(
     for plugin in found.plugins:
         say(f"{plugin.name}  {plugin.version}  {plugin.resource_class}  {printable(plugin.title)}")
         say(f"    {printable(str(plugin.folder))}")
-        if reason := programs.lacking(plugin):
+        if reason := _lacking(plugin, where):
             say(f"    cannot run: {printable(reason)}")
-        if until := _until_granted(plugin, grants, given):
+        until = _until_granted(plugin, grants, given)
+        if until and not withheld.refused(map(Path, plugin.needs.read), where.state_dir):
             say(f"    {until}")
     if not found.plugins:
         say("No plugins in " + ", ".join(printable(str(folder)) for folder in folders))
@@ -91,17 +93,24 @@ def _list(
     return 0
 
 
-def _as_json(plugin: Plugin, grants: dict[str, list[str]]) -> dict[str, object]:
+def _as_json(plugin: Plugin, where: Whereabouts, grants: dict[str, list[str]]) -> dict[str, object]:
     return {
         "name": plugin.name,
         "version": plugin.version,
         "title": plugin.title,
         "resource_class": plugin.resource_class,
         "folder": str(plugin.folder),
-        "unavailable": programs.lacking(plugin) or None,
+        "unavailable": _lacking(plugin, where) or None,
         "asks_for": plugins.asked(plugin),
         "not_granted": plugins.refused(plugin, grants.get(plugin.name, [])),
     }
+
+
+def _lacking(plugin: Plugin, where: Whereabouts) -> str:
+    """Say what keeps a plugin's jobs from being done here, whatever is granted yet; or ""."""
+    if reason := programs.lacking(plugin) or withheld.never(plugin, where.state_dir):
+        return reason
+    return "" if where.state_dir is None else withheld.closed(plugin, where.state_dir)
 
 
 def _until_granted(plugin: Plugin, grants: dict[str, list[str]], given: argparse.Namespace) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 import tomllib
@@ -20,6 +21,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _MODULE: Final = _VARIABLE
+_SHELLS: Final = ("sh", "bash", "dash", "ksh", "zsh")
 _LONGEST_TITLE: Final = 128
 _LONGEST_HINT: Final = 200
 _LARGEST_MANIFEST: Final = 64 * 1024
@@ -419,17 +421,28 @@ def _small(path: Path, most: int) -> str:
 
 def _missing_programs(folder: Path, key: str, command: tuple[str, ...]) -> list[str]:
     """Tell which file of a command is not in the folder: its program, or the script behind
-    {python}. What is found on the PATH is looked for when a job starts."""
+    {python} or a shell. What is found on the PATH is looked for when a job starts."""
     if not command:
         return []
     named = command[1:2] if command[0] == "{python}" else command[:1]
-    return [
-        f"{key}: there is no file {name!r} in the folder."
+    missing = [
+        name
         for name in named
         if not name.startswith("-")
         and ("/" in name or name.endswith(".py"))
         and not (folder / name).is_file()
     ]
+    if Path(command[0]).name in _SHELLS:
+        missing += [name for name in command[1:2] if _is_missing_script(folder, name)]
+    return [f"{key}: there is no file {name!r} in the folder." for name in missing]
+
+
+def _is_missing_script(folder: Path, name: str) -> bool:
+    """Tell whether a shell's first word is a script that is not there: a job runs in a folder of
+    its own, and a name alone is looked for on the PATH as well."""
+    if name[0] in "-+" or (folder / name).is_file():
+        return False
+    return "/" in name or shutil.which(name, mode=os.F_OK) is None
 
 
 def _open_to_change(folder: Path) -> list[str]:

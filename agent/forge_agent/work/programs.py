@@ -61,7 +61,7 @@ def find(plugin: Plugin, command: tuple[str, ...], granted: Granted, work_dir: P
     if program is None:
         raise NoProgramError(f"{words[0]!r} is neither in {plugin.folder} nor on {path}")
     env = {**_usual(work_dir), **granted.env, "PATH": path}
-    helpers = _for_python()
+    helpers = _for_python() if with_python else ()
     if with_python:
         env |= {
             "PYTHONPATH": os.pathsep.join(map(str, (plugin.folder, *helpers))),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,3 +20,11 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
 def admin(collector: CollectorProcess) -> Iterator[Client]:
     with collector.client() as client:
         yield client
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A folder to which all users get: those of pytest are closed."""
+    with tempfile.TemporaryDirectory(prefix="forge-fleet-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

@@ -72,25 +72,69 @@ payload = json.load(sys.stdin)["payload"]
 connection = socket.create_connection(("127.0.0.1", payload["port"]), 5)
 connection.sendall(b"hello")
 print(json.dumps({
-    "read": open(payload["file"]).read(), "listed": os.listdir(os.path.dirname(payload["file"])),
+    "read": open(payload["file"]).read(),
     "env": os.environ.get("TRIED_LANGUAGE"),
 }))
 """
 
 
-def test_a_job_has_what_was_granted(way: str, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "table").write_text("1 2 3")
-    plugin = jobs.make_plugin(tmp_path / "tried", GRANTED)
-    granted = Granted({"TRIED_LANGUAGE": "de"}, (tmp_path / "data",), network=True)
+def test_a_job_has_what_was_granted(way: str, open_path: Path) -> None:
+    (open_path / "data").mkdir()
+    (open_path / "data" / "table").write_text("1 2 3")
+    plugin = jobs.make_plugin(open_path / "tried", GRANTED)
+    # Who passes through closed folders, as to root's interpreter, is given no folder to read.
+    path = open_path / "data" / ("table" if way == ANOTHER_USER else "")
+    granted = Granted({"TRIED_LANGUAGE": "de"}, (path,), network=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        payload = {"port": server.getsockname()[1], "file": str(tmp_path / "data" / "table")}
-        with jobs.started(plugin, tmp_path, payload, granted=granted) as job:
+        payload = {"port": server.getsockname()[1], "file": str(open_path / "data" / "table")}
+        with jobs.started(plugin, open_path, payload, granted=granted) as job:
             answer = answer_of(job)
         heard, _ = server.accept()
         with heard:
             assert heard.recv(5) == b"hello"
-    assert answer == {"read": "1 2 3", "listed": ["table"], "env": "de"}
+    assert answer == {"read": "1 2 3", "env": "de"}
+
+
+READING = """
+for path in $(sed -n 's/.*"payload": *"\\([^"]*\\)".*/\\1/p'); do
+    echo "{\\"path\\": \\"$path\\", \\"read\\": \\"$(cat "$path" 2>/dev/null)\\"}"
+done
+"""
+
+
+@pytest.mark.skipif(ANOTHER_USER not in WAYS, reason="jobs are no other users here")
+def test_another_user_reads_only_what_is_open_to_all(open_path: Path) -> None:
+    data, (plain, secret) = open_path / "data", (open_path / "data" / name for name in "ab")
+    data.mkdir()
+    for path, mode in ((plain, 0o644), (secret, 0o600)):
+        path.write_text(path.name)
+        path.chmod(mode)
+    plugin = jobs.make_plugin(open_path / "tried", READING, name="main.sh")
+
+    def refusal(*paths: Path) -> str:
+        with (
+            pytest.raises(NotStartedError) as raised,
+            jobs.started(plugin, open_path, granted=Granted({}, paths, network=False)),
+        ):
+            pass
+        return str(raised.value)
+
+    open_path.chmod(0o700)
+    assert f"{plain} is closed to jobs" in refusal(plain)
+    open_path.chmod(0o755)
+    assert f"chmod o+r {secret}" in refusal(secret)
+    granted = Granted({}, (data,), network=False)
+    with jobs.started(plugin, open_path, f"{plain} {secret}", granted=granted) as job:
+        assert [one["read"] for one in jobs.lines_of(job, 2)] == ["a", ""]
+    # Its own folder is out of its reach: what would bring it there reads closed files as well.
+    plugin.folder.chmod(0o700)
+    assert f"chmod o+rx {plugin.folder}" in refusal(data)
+    with jobs.started(
+        plugin, open_path, f"{plain} {secret}", granted=Granted({}, (plain,), network=False)
+    ) as job:
+        assert [one["read"] for one in jobs.lines_of(job, 2)] == ["a", ""]
+    data.chmod(0o700)
+    assert f"chmod o+rx {data}" in refusal(data)
 
 
 def test_no_grant_shows_what_is_protected(tmp_path: Path) -> None:

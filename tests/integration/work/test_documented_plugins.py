@@ -67,20 +67,20 @@ def test_the_example_in_python_saves_when_asked_to_end(tmp_path: Path) -> None:
     assert last["data"]["next"] > 0
 
 
-def test_the_example_in_shell(tmp_path: Path) -> None:
-    plugin = documented("checksum", tmp_path)
-    (tmp_path / "media").mkdir()
-    (tmp_path / "media" / "film.mkv").write_text("abc")
-    granted = Granted({}, (tmp_path / "media",), network=False)
-    ending, lines = run(plugin, tmp_path, {"name": "film.mkv"}, granted=granted)
+def test_the_example_in_shell(open_path: Path) -> None:
+    plugin = documented("checksum", open_path)
+    (open_path / "media").mkdir()
+    (open_path / "media" / "film.mkv").write_text("abc")
+    granted = Granted({}, (open_path / "media",), network=False)
+    ending, lines = run(plugin, open_path, {"name": "film.mkv"}, granted=granted)
     assert ending.clean
     assert lines[-1]["result"]["sha256"].startswith("ba7816bf8f01cfea")
-    with jobs.started(plugin, tmp_path, {"name": "film.mkv"}) as job:
+    with jobs.started(plugin, open_path, {"name": "film.mkv"}) as job:
         ending_without = job.wait(10)
         assert ending_without is not None
         assert ending_without.exit_code == 1
         wait_for(lambda: "Permission denied" in job.stderr_tail(), "what it wrote to be read")
-    ending, lines = run(plugin, tmp_path, {"name": "other.mkv"}, granted=granted)
+    ending, lines = run(plugin, open_path, {"name": "other.mkv"}, granted=granted)
     assert ending.exit_code == 1
     assert lines == [
         {"type": "error", "code": "no_file", "message": "no such file", "retryable": False}

@@ -7,8 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.work import jobs as making
-from tests.integration.work.working import PLUGINS, Jobs, RunningWorker, ended
+from tests.integration.work.working import ALLOWED, PLUGINS, Jobs, RunningWorker, ended
 from tests.process import Client, CollectorProcess, wait_for
 
 NEEDS = 'modules = ["no_such_one"]\ninstall = "pip install such"\n'
@@ -41,19 +43,19 @@ def test_jobs_that_could_not_be_started_here_are_left_to_others(
 
 
 def test_a_plugin_takes_no_jobs_until_it_was_granted_what_it_asks_for(
-    collector: CollectorProcess, admin: Client, tmp_path: Path
+    collector: CollectorProcess, admin: Client, open_path: Path
 ) -> None:
     jobs = Jobs(admin, "n3")
-    plugins = tmp_path / "plugins"
-    media = tmp_path / "of the owner"
+    plugins = open_path / "plugins"
+    media = open_path / "of the owner"
     media.mkdir()
     (media / "film").write_text("abc")
     needs = f'[needs]\nread = ["{media}"]\n'
     reading = (
-        f"import forge_plugin\nforge_plugin.main(lambda _: open({str(media / 'film')!r}).read())\n"
+        'printf \'{"type": "result", "result": "%s"}\\n\' "$(cat ' + f"'{media / 'film'}')\"\n"
     )
-    making.make_plugin(plugins / "reading", reading, needs)
-    worker = RunningWorker(collector, "n3", tmp_path / "n3", plugins=plugins)
+    making.make_plugin(plugins / "reading", reading, needs, name="main.sh")
+    worker = RunningWorker(collector, "n3", open_path / "n3", plugins=plugins)
     left = jobs.submit({}, type="tried", max_attempts=1)
 
     def reason() -> str:
@@ -71,6 +73,47 @@ def test_a_plugin_takes_no_jobs_until_it_was_granted_what_it_asks_for(
         worker.said("plugin_unavailable", times=2)
         later = jobs.submit({}, type="tried", max_attempts=1)
         wait_for(lambda: "n3 has it in vain" in jobs.look(later)["waits_because"], "it to be told")
+
+
+@pytest.mark.skipif(making.ANOTHER_USER not in making.WAYS, reason="jobs are no other users here")
+def test_a_plugin_takes_no_jobs_while_what_it_was_granted_is_closed_to_them(
+    collector: CollectorProcess, admin: Client, open_path: Path
+) -> None:
+    jobs = Jobs(admin, "n4")
+    plugins = open_path / "plugins"
+    table = open_path / "table"
+    table.write_text("abc")
+    table.chmod(0o600)
+    needs = f'[needs]\nread = ["{table}"]\n'
+    making.make_plugin(plugins / "reading", "echo '{}'", needs, name="main.sh")
+    worker = RunningWorker(collector, "n4", open_path / "n4", plugins=plugins)
+    with ended(worker):
+        closed = f"{table} is closed to jobs, which are users of their own here: chmod o+r {table}"
+        said = worker.work("on", "--grant", f"tried:read:{table}")
+        assert f"! tried takes no jobs: {closed}" in said
+        wait_for(lambda: f"not tried: {closed}" in worker.work("status"), "it to be told")
+        job_id = jobs.submit({}, type="tried", max_attempts=1)
+        table.chmod(0o644)
+        assert jobs.until(job_id, "failed")["attempt_count"] == 1  # it gives no result
+        table.chmod(0o600)
+        wait_for(lambda: f"not tried: {closed}" in worker.work("status"), "it to be told again")
+
+
+def test_a_plugin_that_would_be_shown_the_agents_own_files_takes_no_jobs(
+    collector: CollectorProcess, admin: Client, tmp_path: Path
+) -> None:
+    jobs = Jobs(admin, "n5")
+    worker = RunningWorker(collector, "n5", tmp_path / "n5", plugins=tmp_path / "plugins")
+    needs = f'[needs]\nread = ["{worker.state}"]\n'
+    making.make_plugin(tmp_path / "plugins" / "prying", "", needs)
+    # As an owner could say before it was refused.
+    worker.allow(**ALLOWED, grants={"tried": [f"read:{worker.state}"]})
+    left = jobs.submit({}, type="tried")
+    with ended(worker):
+        reason = f"{worker.state} is given to no plugin"
+        assert reason in worker.said("plugin_unavailable")["reason"]
+        wait_for(lambda: reason in str(jobs.look(left).get("waits_because")), "it to be told")
+        assert jobs.look(left)["attempt_count"] == 0
 
 
 def test_a_worker_with_nothing_else_says_so(

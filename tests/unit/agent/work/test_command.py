@@ -53,3 +53,32 @@ def test_a_grant_to_a_plugin_that_is_not_here_is_taken_with_a_word(
     assert "granted to nosuch: network" in said
     assert "! there is no plugin nosuch here now\n" in said
     assert "no plugin echo" not in said
+
+
+@pytest.mark.parametrize("what", ["state", "", "state/token", "data/fleet.db"])
+def test_what_no_plugin_is_given_cannot_be_granted(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fleet.db").touch()
+    path = tmp_path / what
+    state = ["--state-dir", str(tmp_path / "state")]
+    assert cli.main(["work", "on", "--trust-plugins", *state]) == 0
+    allowed = (tmp_path / "state" / "work.json").read_bytes()
+    capsys.readouterr()
+    assert cli.main(["work", "on", "--grant", f"tried:read:{path}", *state]) == 2
+    assert f"{path} is given to no plugin" in capsys.readouterr().err
+    assert (tmp_path / "state" / "work.json").read_bytes() == allowed
+    # A plugin that asks for it takes no jobs, and nobody is told to grant it.
+    plugin = tmp_path / "state" / "plugins" / "tried"
+    plugin.mkdir(parents=True)
+    (plugin / "plugin.toml").write_text(
+        'name = "tried"\nversion = "1"\ncommand = ["sh", "-c", "exit"]\n'
+        f'resource_class = "io"\n[needs]\nread = ["{path}"]\n'
+    )
+    assert cli.main(["plugins", "list", *state]) == 0
+    said = capsys.readouterr().out
+    assert f"cannot run: {path} is given to no plugin" in said
+    assert "--grant" not in said
+    assert cli.main(["plugins", "check", str(plugin), *state]) == 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from forge_agent.work import confinement, orders
+from forge_agent.work import confinement, orders, output
 from forge_agent.work.orders import Order
-from forge_agent.work.output import LONGEST_LINE, Lines, harmless
+from forge_agent.work.output import LONGEST_LINE, Lines, Pace, harmless
+from tests.process import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,47 @@ def test_a_line_may_be_long_but_not_too_long() -> None:
     assert read(b"1\n" + longest + b"x\n2\n") == (False, [b"1"])
 
 
+def test_a_thread_rests_until_it_has_kept_to_its_share() -> None:
+    spent_s, now_s = 0.0, 100.0
+    pace = Pace(lambda: spent_s, lambda: now_s)
+    assert pace.rest_s() == 0
+    spent_s, now_s = 0.9, now_s + 0.9  # so much at once is free
+    assert pace.rest_s() == 0
+    spent_s, now_s = 1.9, now_s + 1.0
+    rest_s = pace.rest_s()
+    assert rest_s > 10
+    now_s += rest_s
+    assert pace.rest_s() == 0
+    spent_s, now_s = 2.0, now_s + 1000.0  # a long rest makes good for no more than at first
+    assert pace.rest_s() == 0
+    spent_s += 1.1
+    assert pace.rest_s() > 1
+
+
+def test_a_flood_is_taken_slowly_until_the_end_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_AT_ONCE_S", 0.0)
+    monkeypatch.setattr(output, "_SHARE", 1e-9)
+    lines, count = Lines(), 40
+    reading, writing = os.pipe()
+    with open(reading, "rb") as source, open(writing, "wb", buffering=0) as flood:  # noqa: PTH123
+        reader = threading.Thread(target=lines.read_all, args=(source,))
+        reader.start()
+        flood.write(b"x\n" * count)
+        assert lines.take(PATIENCE_S) == b"x"
+        assert lines.take(0.01) is None  # there are more, but it is not their time
+        lines.hurry()
+        assert [lines.take(PATIENCE_S) for _ in range(count - 1)] == [b"x"] * (count - 1)
+        flood.close()
+        reader.join(PATIENCE_S)
+    assert lines.at_end
+
+
+def test_what_is_left_at_the_end_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_AT_ONCE_S", 0.0)
+    monkeypatch.setattr(output, "_SHARE", 1e-9)
+    assert read(b"x\n" * 60) == (True, [b"x"] * 60)
+
+
 def test_an_order_comes_as_it_was_given() -> None:
     order = Order(
         argv=("/bin/sh", "x y.sh"),
@@ -90,3 +134,18 @@ def test_a_path_is_exposed_by_what_lies_above_it(tmp_path: Path) -> None:
     assert confinement.exposed([tmp_path / "other", state / "plugins" / "one"], protected) is None
     for path in (state, tmp_path / "home", tmp_path / "link", tmp_path, Path("/")):
         assert confinement.exposed([path], protected) == path
+
+
+def test_what_is_granted_shows_nothing_protected_and_lies_in_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "home" / "state"
+    state.mkdir(parents=True)
+    data = tmp_path / "collector"
+    (data / "backups").mkdir(parents=True)
+    (data / "fleet.db").touch()
+    (tmp_path / "link").symlink_to(data / "fleet.db")
+    for path in (
+        *(tmp_path / "home", state, state / "token"),
+        *(data, data / "fleet.db", data / "backups", tmp_path / "link"),
+    ):
+        assert confinement.is_protected(path, [state]), path
+    assert not confinement.is_protected(tmp_path / "home" / "media", [state])

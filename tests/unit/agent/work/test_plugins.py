@@ -84,6 +84,8 @@ def test_what_is_left_out_is_usual(tmp_path: Path) -> None:
         ('["{python}", "main.py", "--fast"]', "[]", "command is missing."),
         ("main.py", "other.py", "command: there is no file 'other.py' in the folder."),
         ('["sh", "verify.sh"]', '["./verify"]', "verify: there is no file './verify'"),
+        ('["sh", "verify.sh"]', '["/bin/sh", "no.sh"]', "verify: there is no file 'no.sh'"),
+        ('["sh", "verify.sh"]', '["bash", "./no", "x"]', "verify: there is no file './no'"),
         ('["numpy"]', '["numpy.linalg"]', "modules holds 'numpy.linalg': name what an import"),
         ('["numpy"]', '"numpy"', "modules must be a list of words"),
         ('"payload.schema.json"', '"no.json"', "payload_schema no.json cannot be read"),
@@ -105,6 +107,14 @@ def test_what_is_wrong_is_said(line: str, instead: str, said: str, tmp_path: Pat
     with pytest.raises(ManifestError) as raised:
         plugins.check(folder)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "command", ['["sh", "-c", "no.sh"]', '["sh", "sed"]', '["/bin/sh"]', '["env", "sh", "no.sh"]']
+)
+def test_a_script_that_may_be_elsewhere_is_not_missed(command: str, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "good", GOOD.replace('["sh", "verify.sh"]', command))
+    assert plugins.check(folder).verify
 
 
 def test_all_of_it_is_said_at_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forge_agent.work import plugins, programs
+from forge_agent.work import plugins, programs, withheld
 from forge_agent.work.plugins import Plugin
 
 
@@ -81,3 +81,16 @@ def test_no_interpreter(tmp_path: Path) -> None:
 def test_modules_are_of_no_interest_to_a_program_that_needs_no_python(tmp_path: Path) -> None:
     """As to the plugin prodplan, once it is a program."""
     assert programs.lacking(plugin(tmp_path, '["sh"]', more='modules = ["no_such_one"]')) == ""
+
+
+def test_a_program_that_went_since_is_left_to_the_job_to_say(tmp_path: Path) -> None:
+    gone = plugin(tmp_path, '["no-such-program"]')
+    assert withheld.never(gone, tmp_path) == ""
+    assert withheld.closed(gone, tmp_path / "nowhere") == ""
+
+
+def test_jobs_that_would_be_shown_the_agents_own_files(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    seen = f"its jobs would be shown {tmp_path}, and with it the agent's own files"
+    assert withheld.never(plugin(tmp_path), state) == seen
