@@ -45,6 +45,7 @@ from forge_collector.http.service import ServiceRoutes
 from forge_collector.http.site import Site
 from forge_collector.http.streams import Streams
 from forge_collector.jobs import rules as job_rules
+from forge_collector.jobs import store as job_store
 from forge_collector.jobs import tasks as job_tasks
 from forge_collector.jobs.files import JobFiles
 from forge_collector.jobs.job_types import JobTypes
@@ -184,7 +185,14 @@ class Collector:
             version=__version__,
             reach=self.reach,
         )
-        fleet = FleetRoutes(self.db, self.live, self.streams, self.clock, self.telemetry)
+        fleet = FleetRoutes(
+            self.db,
+            self.live,
+            self.streams,
+            self.clock,
+            self.telemetry,
+            is_known_elsewhere=job_store.has_workers,
+        )
         history = HistoryRoutes(
             self.db, self.clock, self.live.interval_s, self.settings.history_hours
         )

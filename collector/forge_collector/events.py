@@ -36,7 +36,7 @@ class NodeStatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class NodeForgotten:
-    """An admin removed a node, with its tokens and history."""
+    """An admin removed a node, with its tokens and history; it need not have pushed."""
 
     name: ClassVar[str] = "node.forgotten"
     node_id: str

@@ -96,7 +96,7 @@ class AttemptOutcome(StrEnum):
     FAILED = "failed"
     CRASHED = "crashed"
     TIMED_OUT = "timed_out"
-    LOST = "lost"  # its worker was silent for too long
+    LOST = "lost"  # its worker was silent for too long, or ended without having been told to
     YIELDED = "yielded"  # the owner came back, or the worker stopped
     UNSTARTED = "unstarted"  # the worker never heard of it
     CANCELLED = "cancelled"
@@ -229,7 +229,8 @@ class ResultStatus(StrEnum):
 
 class JobResult(Struct, omit_defaults=True):
     """How an attempt ended. ``result_file``: in place of ``result``, what was uploaded as
-    ``result``. ``outcome``: of a failure, more exactly: crashed, timed_out."""
+    ``result``. ``outcome``: of a failure, more exactly: crashed, timed_out; ``lost`` of what is
+    yielded because the worker that held it ended without having been told to."""
 
     lease: Lease
     status: ResultStatus
@@ -335,13 +336,15 @@ class UnavailablePlugin(Struct):
 class Heartbeat(Struct, omit_defaults=True):
     """A worker is there, and goes on with what it holds. ``plugins``: all it can use, at the first
     heartbeat and when they change, and with them those that are ``unavailable``. ``succeeds``: the
-    worker whose place it has taken, which is no more. ``slots``: its limits, busy or not.
-    ``wait_s``: the answer may come so much later, but at once when there is something to cancel."""
+    worker whose place it has taken, which is no more; ``last``: it ends itself, and holds nothing.
+    ``slots``: its limits, busy or not. ``wait_s``: the answer may come so much later, but at once
+    when there is something to cancel."""
 
     leases: Annotated[list[HeldLease], Meta(max_length=1024)] = []
     plugins: Annotated[list[PluginOffer], Meta(max_length=256)] | None = None
     unavailable: Annotated[list[UnavailablePlugin], Meta(max_length=256)] = []
     succeeds: WorkerId | None = None
+    last: bool = False
     slots: Slots = {}
     state: WorkerState = WorkerState.READY
     reason: Annotated[str, Meta(max_length=256)] = ""
@@ -457,7 +460,7 @@ class OfferedType(Struct, omit_defaults=True):
 
 class Worker(Struct, omit_defaults=True):
     """A worker. ``slots``: its limits; ``running``: ids of the jobs it holds; ``silent``: three
-    heartbeats of it are missing, or another has taken its place."""
+    heartbeats of it are missing, it has stopped, or another has taken its place."""
 
     id: str
     node_id: str

@@ -135,8 +135,9 @@ class Mix:
         return job._replace(ends=frozenset({"cancelled"}), alone=True)
 
     def _too_late(self) -> Wanted:
-        """It comes when its deadline has passed."""
-        job = self._trial("too late", more={"delay_s": 3600, "deadline_in_s": 4})
+        """Nobody can take it before its deadline has passed."""
+        requires = {"tags": ["nobody-has-this"]}
+        job = self._trial("too late", more={"requires": requires, "deadline_in_s": 4})
         return job._replace(ends=FAILED)
 
     def _plan(self) -> Wanted:

@@ -15,7 +15,8 @@ CANCEL_GRACE_S: Final = 2.0
 class Stop(StrEnum):
     """Why an attempt is stopped before its end. A graver one takes the place of another."""
 
-    YIELD = "yield"  # the owner is back, or the worker ends
+    WORKER_ENDS = "worker_ends"  # without having been told to
+    YIELD = "yield"  # the owner is back, or the worker was told to end
     WALL_LIMIT = "wall_limit"
     NO_PROGRESS = "no_progress"
     CANCEL = "cancel"
@@ -101,8 +102,8 @@ class Ended(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What the collector is told: ``status``, with ``error`` and ``outcome`` of a failure. ``said``
-    for people."""
+    """What the collector is told: ``status``, with ``error`` and ``outcome`` of a failure. What is
+    yielded as ``lost`` costs the job an attempt, unless it has saved a checkpoint."""
 
     status: str
     error: dict[str, Any] | None = None
@@ -143,6 +144,7 @@ def failed(
 
 _STOPPED: Final = {
     Stop.YIELD: Settlement("yielded"),
+    Stop.WORKER_ENDS: Settlement("yielded", outcome="lost"),
     Stop.CANCEL: Settlement("yielded"),
     Stop.LEASE_ENDS: Settlement("yielded"),
     # The collector may have waited for longer: then it is charged to nobody.

@@ -425,6 +425,7 @@ class Attempt:
         }
         if settlement.error is not None:
             message["error"] = settlement.error
+        if settlement.outcome is not None:
             message["outcome"] = settlement.outcome
         return message
 

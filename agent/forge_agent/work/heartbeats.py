@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from forge_agent.work.holding import LONGEST_REASON, Held, Holding
 
 WAIT_S: Final = 25
 _PATIENCE_S: Final = 10.0  # beyond what the answer may wait
+_LAST_PATIENCE_S: Final = 1.0
 # A cancel that is not carried out yet comes back at once, again and again.
 _SHORTEST_TURN_S: Final = 1.0
 
@@ -48,16 +50,19 @@ class Heartbeats:
         self._renew = False
         self._wait_s = WAIT_S
         self.registered = False  # the collector knows what we can do
+        self._is_known = False  # it has known us at some time
         self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """End; the collector is told that it was the last where nothing is held any more."""
         with self._holding.changed:
             self._stopping = True
             self._holding.changed.notify_all()
             self._line.interrupt()
+        self._thread.join(_LAST_PATIENCE_S)
 
     def offer(self, offers: Mapping[str, Any]) -> None:
         """Tell the collector of these from now on."""
@@ -82,10 +87,11 @@ class Heartbeats:
         registers: bool = False,
         timeout_s: float = _PATIENCE_S,
         by: Connection | None = None,
+        last: bool = False,
     ) -> bool:
         """Send a heartbeat with these leases, and what is to be told of each; act on its answer.
-        ``registers``: it says what this worker is. Return whether something is to be cancelled.
-        Raises UnansweredError, RefusedError."""
+        ``registers``: it says what this worker is; ``last``: that this worker ends. Return whether
+        something is to be cancelled. Raises UnansweredError, RefusedError."""
         state = self._holding.state
         message: dict[str, Any] = {
             "leases": [{"id": held.job_id, "lease": held.lease, **told} for held, told in leases],
@@ -96,6 +102,8 @@ class Heartbeats:
         }
         if registers:
             message |= {**self._offers, **self._succeeds}
+        if last:
+            message["last"] = True
         sent_s = clock.awake_or_not_s()
         reply = line.post(self._path, message, timeout_s=wait_s + timeout_s, by=by)
         heard = _Reply(reply)
@@ -122,6 +130,9 @@ class Heartbeats:
             except Exception as error:  # noqa: BLE001 without this thread all leases are lost
                 self._failed(fault_of(error), 0.0)
             self._pause(begun_s + _SHORTEST_TURN_S)
+        if self._is_known and not self._retry.failures and not self._holding.held():
+            with contextlib.suppress(UnansweredError, RefusedError):
+                self.beat(self._line, [], timeout_s=_LAST_PATIENCE_S, last=True)
 
     def _turn(self) -> None:
         with self._holding.changed:  # in one: whatever changes from here on asks for another
@@ -147,6 +158,7 @@ class Heartbeats:
             self._log.event("collector_answers")
         with self._holding.changed:
             self.registered = not self._renew
+            self._is_known = True
             self._holding.changed.notify_all()
 
     def _failed(self, reason: str, retry_after_s: float) -> None:

@@ -1,7 +1,8 @@
 """The journal of leases: what this worker holds, on disk before it acts on it.
 
 A claim's id is there before the claim is sent, so that a lost answer is asked for again; a lease is
-there before its job starts, so that a worker that starts again gives back what the one before held.
+there before its job starts, so that a worker that starts again gives back what the one before held,
+and says whether that was told to stop.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Journal:
         self._worker_id = worker_id
         self._lock = threading.Lock()
         self._leases: dict[str, Lease] = {}
+        self._released: set[str] = set()
+        self._is_told_to_stop = False
         self._claim: OpenClaim | None = None
         self._written_by: str | None = None
         self._read()
@@ -72,6 +75,9 @@ class Journal:
             self._leases |= {lease.lease: lease for lease in new}
             claim = OpenClaim(_new_id(), self._worker_id)
             line = {**_claim_line(claim), "leased": [list(lease) for lease in new]}
+            if self._is_told_to_stop:
+                self._released |= {lease.lease for lease in new}
+                line["released"] = True
             self._append(line, sync=True)
             self._claim = claim
 
@@ -80,10 +86,23 @@ class Journal:
         with self._lock:
             self._claim = None
 
+    def release(self) -> None:
+        """Note that this worker was told to stop: what it leaves is no fault of the jobs."""
+        with self._lock:
+            self._is_told_to_stop = True
+            self._released = set(self._leases)
+            with contextlib.suppress(OSError):
+                self._append({"released": True}, sync=True)
+
+    def is_released(self, lease: str) -> bool:
+        with self._lock:
+            return lease in self._released
+
     def ended(self, lease: str) -> None:
         """Forget a lease whose result is on disk, or which is lost. Should that be forgotten in a
         power cut, it is given back once more, and refused."""
         with self._lock:
+            self._released.discard(lease)
             if self._leases.pop(lease, None) is not None:
                 with contextlib.suppress(OSError):
                     self._append({"ended": lease}, sync=False)
@@ -109,7 +128,13 @@ class Journal:
     def _write_anew(self) -> None:
         lines: list[dict[str, Any]] = [
             {"written_by": self._worker_id},
-            {"leased": [list(lease) for lease in self._leases.values()]},
+            {"leased": [list(one) for one in self._leases.values() if one.lease in self._released]},
+            {"released": True},
+            {
+                "leased": [
+                    list(one) for one in self._leases.values() if one.lease not in self._released
+                ]
+            },
         ]
         if self._claim is not None:
             lines.append(_claim_line(self._claim))
@@ -146,6 +171,8 @@ class Journal:
             self._written_by = str(line["written_by"])
         for job_id, lease in line.get("leased", []):
             self._leases[str(lease)] = Lease(str(job_id), str(lease))
+        if "released" in line:
+            self._released = set(self._leases)
         if "claim_id" in line:
             self._claim = OpenClaim(str(line["claim_id"]), str(line["worker_id"]))
         if "ended" in line:

@@ -43,7 +43,7 @@ _NOTED_EVERY_S: Final = 10.0
 _PLUGINS_EVERY_S: Final = 3.0
 # Of the 12 s that `run` gives: the jobs' 5, and what the collector takes to hear of them.
 _CLAIM_PATIENCE_S: Final = 2.5
-_JOBS_PATIENCE_S: Final = 6.5
+_JOBS_PATIENCE_S: Final = 6.0
 _REPORT_PATIENCE_S: Final = 2.0
 _LOCK_PATIENCE_S: Final = 15.0
 _SLEPT_S: Final = 3.0
@@ -172,28 +172,33 @@ class Worker:
         self._heartbeats.start()
         self._reports.start()
         self._claims.start()
+        was_told = False
         try:
             while self._goes_on():
                 self._turn()
                 with contextlib.suppress(queue.Empty):
                     self._told.get(timeout=_STEP_S)
                     break
+            was_told = not self._is_orphan()
         finally:
-            self._drain()
+            self._drain(Stop.YIELD if was_told else Stop.WORKER_ENDS)
 
     # --- jobs -------------------------------------------------------------------------------
 
     def _give_back_what_was_left(self) -> None:
-        """Yield what an earlier worker held, with the last checkpoint that it noted."""
+        """Yield what an earlier worker held, with the last checkpoint that it noted, and say of
+        which it was not told to stop: its job may be why it ended."""
         answered = self._results.leases()
         for lease in self._journal.left_leases:
             if lease.lease not in answered:
-                self._give_back(lease)
+                self._give_back(lease, lost=not self._journal.is_released(lease.lease))
         self._bench.kept.remove_all_but(self._results.files())
         self._catalogue.remove_work_dirs()
 
-    def _give_back(self, lease: Lease) -> None:
+    def _give_back(self, lease: Lease, *, lost: bool = False) -> None:
         message = {"id": lease.job_id, "lease": lease.lease, "status": "yielded"}
+        if lost:
+            message["outcome"] = "lost"
         checkpoint = self._bench.kept.checkpoint(lease.lease)
         if checkpoint is not None:
             message["checkpoint"] = checkpoint
@@ -293,16 +298,24 @@ class Worker:
             self._heartbeats.again()
             self._claims.look_again()
 
-    def _stop_all(self) -> None:
+    def _stop_all(self, why: Stop = Stop.YIELD) -> None:
         for held in self._holding.running():
-            held.stop(Stop.YIELD)
+            held.stop(why)
 
-    def _drain(self) -> None:
+    def _is_orphan(self) -> bool:
+        """Tell whether the agent was killed: one that stops waits for its worker, but on Windows,
+        where it has no other way to stop it."""
+        is_there = self._parent_is_there is None or self._parent_is_there()
+        return os.name == "posix" and not is_there
+
+    def _drain(self, why: Stop) -> None:
         self._holding.become(State("draining", "the worker stops"))
+        if why is Stop.YIELD:
+            self._journal.release()
         self._write_note()
-        self._stop_all()
+        self._stop_all(why)
         self._claims.stop(_CLAIM_PATIENCE_S)
-        self._stop_all()  # what the last claim brought
+        self._stop_all(why)  # what the last claim brought
         until_s = time.monotonic() + _JOBS_PATIENCE_S
         with self._holding.changed:
             while self._holding.running() and (left_s := until_s - time.monotonic()) > 0:

@@ -77,8 +77,10 @@ def is_of_node(tx: Tx, node_id: str) -> bool:
     return row is not None
 
 
-def revoke_of_node(tx: Tx, node_id: str) -> None:
-    tx.execute("DELETE FROM credentials WHERE node_id = :node_id", {"node_id": node_id})
+def revoke_of_node(tx: Tx, node_id: str) -> bool:
+    """Remove a node's tokens; tell whether there were any."""
+    revoked = tx.execute("DELETE FROM credentials WHERE node_id = :node_id", {"node_id": node_id})
+    return revoked.rowcount > 0
 
 
 def redeem_code(tx: Tx, code: str, now_ms: int) -> Credential | None:

@@ -202,9 +202,14 @@ class LiveFleet:
             self._touch(node)
 
     def forgotten(self, node_id: str) -> None:
+        """Follow the store where a node is no more, one that never pushed too."""
         forgotten = self._nodes.pop(node_id, None)
-        if forgotten is None:
-            return
+        if forgotten is not None:
+            self._say_goodbye(forgotten)
+        self._events.publish(NodeForgotten(node_id))
+
+    def _say_goodbye(self, forgotten: LiveNode) -> None:
+        node_id = forgotten.id
         self._let_go(forgotten)
         self._changed.pop(node_id, None)
         self._gone.pop(node_id, None)  # put back last: the first is the one gone longest
@@ -214,7 +219,6 @@ class LiveFleet:
             oldest = next(iter(self._gone))
             self._forgot_gone_before = self._gone.pop(oldest)
         self._watches.end(node_id)
-        self._events.publish(NodeForgotten(node_id))
 
     def refresh_statuses(self) -> dict[str, Recorded]:
         """Let silence take its course; return what those that just went offline last told."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from forge_collector.clock import Clock
-from forge_collector.db import Database
+from forge_collector.db import Database, Tx
 from forge_collector.fleet import rules, store
 from forge_collector.fleet.live import LiveFleet
 from forge_collector.http import problems
@@ -69,12 +69,17 @@ class FleetRoutes:
         streams: Streams,
         clock: Clock,
         telemetry: Telemetry,
+        *,
+        is_known_elsewhere: Callable[[Tx, str], bool],
     ) -> None:
+        """``is_known_elsewhere``: whether others have something of a node, which they forget when
+        they hear that it was."""
         self._db = db
         self._live = live
         self._streams = streams
         self._clock = clock
         self._telemetry = telemetry
+        self._is_known_elsewhere = is_known_elsewhere
         self._replays = replay_admission()
         self._replays_stored = asyncio.Semaphore(_REPLAYS_STORED_AT_ONCE)
 
@@ -251,8 +256,12 @@ class FleetRoutes:
 
     async def forget(self, call: Call[None]) -> web.Response:
         node_id = call.path("node_id")
+
+        def unit(tx: Tx) -> None:
+            store.forget(tx, node_id, is_known_elsewhere=self._is_known_elsewhere(tx, node_id))
+
         try:
-            await self._db.write(lambda tx: store.forget(tx, node_id))
+            await self._db.write(unit)
         except store.NoSuchNodeError:
             raise _no_node(node_id) from None
         self._live.forgotten(node_id)

@@ -27,9 +27,10 @@ PAYLOAD: Final = "payload"
 RESULT: Final = "result"
 CHECKPOINT: Final = "checkpoint"
 NAMES: Final = (PAYLOAD, RESULT, CHECKPOINT)
-MAX_PART_BYTES: Final = 8 * 1024 * 1024
+_MIB: Final = 1024 * 1024
+MAX_PART_BYTES: Final = 8 * _MIB
 _DRAFT: Final = ".draft"
-_READ_BYTES: Final = 1024 * 1024
+_READ_BYTES: Final = _MIB
 _MOST_HASHES: Final = 64
 _RANGE = re.compile(
     r"bytes (?:(?P<first>[0-9]{1,12})-(?P<last>[0-9]{1,12})|\*)/(?P<total>[0-9]{1,12})"
@@ -60,7 +61,7 @@ class Part:
             )
         total = int(match["total"])
         if total > MAX_FILE_BYTES:
-            raise PartError(f"a file holds {MAX_FILE_BYTES:,} bytes at most")
+            raise PartError(f"a file holds {MAX_FILE_BYTES // _MIB} MiB at most")
         if match["first"] is None:
             if length:
                 raise PartError("a request with `bytes */TOTAL` asks how much is there: no body")
@@ -106,13 +107,17 @@ class JobFiles:
         """Return where the file is that the draft became."""
         return self._folder / draft.job_id / f"{draft.name}.{draft.sha256}"
 
+    def draft_path(self, draft: Draft) -> Path:
+        """Return where the file grows until it is finished."""
+        return self._folder / draft.job_id / f"{draft.name}.{draft.sha256}{_DRAFT}"
+
     def add(self, draft: Draft, part: Part, body: bytes) -> Grown:
         """Add a part to a draft, durably; raises PartError when bytes before it are missing.
 
         What is there already is left as it is. Another draft of the file makes way for one that
         begins.
         """
-        path = self._path_of(draft)
+        path = self.draft_path(draft)
         received = self._received(path)
         if part.first is None:
             return self._grown(path, received, part.total)
@@ -128,7 +133,7 @@ class JobFiles:
 
     def finish(self, draft: Draft) -> None:
         """Give a draft that is whole its name, durably."""
-        path = self._path_of(draft)
+        path = self.draft_path(draft)
         path.replace(self.path(draft))
         self._hashes.pop(path, None)
         sync_folder(path.parent)
@@ -142,7 +147,7 @@ class JobFiles:
 
     def discard(self, draft: Draft) -> None:
         """Remove a draft that turned out wrong."""
-        path = self._path_of(draft)
+        path = self.draft_path(draft)
         self._hashes.pop(path, None)
         path.unlink(missing_ok=True)
 
@@ -162,9 +167,6 @@ class JobFiles:
             return []
 
     # --- drafts ----------------------------------------------------------------------------
-
-    def _path_of(self, draft: Draft) -> Path:
-        return self._folder / draft.job_id / f"{draft.name}.{draft.sha256}{_DRAFT}"
 
     def _received(self, path: Path) -> int:
         try:
@@ -211,7 +213,7 @@ class JobFiles:
 
     def _remove_others(self, draft: Draft) -> None:
         for other in (self._folder / draft.job_id).glob(f"{draft.name}.*{_DRAFT}"):
-            if other != self._path_of(draft):
+            if other != self.draft_path(draft):
                 self._hashes.pop(other, None)
                 other.unlink(missing_ok=True)
 

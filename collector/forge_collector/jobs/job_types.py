@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
@@ -15,8 +16,9 @@ from msgspec import UNSET
 
 from forge_collector.db import Database, Tx
 from forge_collector.jobs import rules, store
+from forge_collector.jobs.payload_files import Looked, UnseenError, look_at, look_beside
 from forge_collector.jobs.schemas import PayloadSchema, UnusableSchemaError
-from forge_shared.job_messages import PluginOffer, ResourceClass
+from forge_shared.job_messages import MAX_INLINE_BYTES, PluginOffer, ResourceClass
 from forge_shared.messages import FieldError
 
 _MANY_TIME_S: Final = 10.0  # for all the payloads of a request
@@ -35,6 +37,7 @@ class JobTypes:
         self._classes: dict[str, ResourceClass] = {}
         self._schemas: dict[str, PayloadSchema | None] = {}
         self._thread = ThreadPoolExecutor(1, "payload-check")
+        self._beside = asyncio.Semaphore(1)  # so is a large file looked at, for the room it takes
 
     async def load(self) -> None:
         """Take what the store knows now."""
@@ -52,6 +55,19 @@ class JobTypes:
         if schema is None:
             return []
         return await self._in_thread(partial(schema.faults, payload))
+
+    async def look_at_file(self, job_type: str, path: Path, size: int) -> Looked:
+        """Return what is wrong with the payload in a file; raises OSError. What cannot be looked at
+        is left to the plugin."""
+        schema = await self._schema(job_type)
+        if size <= MAX_INLINE_BYTES:
+            return await self._in_thread(partial(look_at, path, schema))
+        async with self._beside:
+            try:
+                return await look_beside(path, schema)
+            except UnseenError as error:
+                _log.warning("a payload was not looked at", path=str(path), error=str(error))
+                return Looked()
 
     async def faults_of_all(self, payloads: Sequence[tuple[str, bytes]]) -> list[list[FieldError]]:
         """Return what is wrong with each payload; it stands behind its type. Those that are not

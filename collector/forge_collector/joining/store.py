@@ -89,9 +89,10 @@ def claim(tx: Tx, claimed: Claim, now_ms: int, is_node: Callable[[Tx, str], bool
     return token
 
 
-def forget_node(tx: Tx, node_id: str) -> None:
-    """Remove the invites that would make a machine this node again."""
-    tx.execute("DELETE FROM invites WHERE node_id = :node_id", {"node_id": node_id})
+def forget_node(tx: Tx, node_id: str) -> bool:
+    """Remove the invites that would make a machine this node again; tell whether there were any."""
+    removed = tx.execute("DELETE FROM invites WHERE node_id = :node_id", {"node_id": node_id})
+    return removed.rowcount > 0
 
 
 def prune(tx: Tx, now_ms: int) -> None:

@@ -23,6 +23,7 @@ from forgectl.client import Client, ClientError
 from forgectl.jobs import bars, transfers
 
 _MOST_TRIES: Final = 6
+_REFUSED: Final = "payload_invalid"
 
 T = TypeVar("T")
 
@@ -51,6 +52,8 @@ def submit(client: Client, job_id: str, wanted: JobSubmission, payload: bytes) -
             with bars.bytes_shown("Uploading", len(payload)) as progress:
                 transfers.upload(client, job_id, payload, progress)
         except ClientError as error:
+            if error.code == _REFUSED:
+                raise  # the job has failed by that, and the same again would have the same answer
             raise ClientError(f"{error} {_to_go_on(job_id)}") from None
         except KeyboardInterrupt:
             output.notice(f"Interrupted. {_to_go_on(job_id)}")

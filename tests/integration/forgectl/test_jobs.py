@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.forgectl.jobs import TYPES, Called, Worker
+from forge_shared.job_messages import MAX_INLINE_BYTES
+from forgectl.jobs import payloads
+from tests.integration.forgectl.jobs import TYPES, Called, Worker, a_job_id
 from tests.process import CollectorProcess
 
 FT_2 = "2 2\n0 3 1 2\n1 2 0 4\n"
@@ -96,6 +99,28 @@ def test_a_plan_in_a_format_of_the_field_is_converted(
 
 
 @pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ],
+)
+def test_a_text_whose_encoding_is_marked_is_read_as_that(
+    called: Called, worker: Worker, mark: bytes, encoding: str
+) -> None:
+    plan = mark + FT_2.replace("\n", "\r\n").encode(encoding)
+    assert called("jobs", "submit", "prodplan", "-", input=plan).exit_code == 0
+    job = worker.claim("prodplan")
+    assert len(job["payload"]["jobs"]) == 2
+    worker.end(job, "succeeded", result={})
+    assert called("jobs", "submit", "echo", "-", input=mark + '"ä"'.encode(encoding)).exit_code == 0
+    job = worker.claim("echo")
+    assert job["payload"] == "ä"
+    worker.end(job, "succeeded", result={})
+
+
+@pytest.mark.parametrize(
     ("job_type", "text", "said"),
     [
         ("prodplan", "2 2\n0 3 1 x\n1 2 0 4\n", "line 2"),
@@ -105,6 +130,7 @@ def test_a_plan_in_a_format_of_the_field_is_converted(
         ("echo", '{"a": ', "it ends too soon"),
         ("echo", "NaN", "line 1, column 1"),
         ("echo", b'{"a": "\xff"}', "line 1, column 8: it is not UTF-8"),
+        ("echo", b"\xff\xfe{\x00}", "begins as UTF-16, and is none at byte 4"),
         ("no such type!", "{}", "type"),
     ],
 )
@@ -131,6 +157,31 @@ def test_a_payload_that_its_type_does_not_take_is_refused_with_every_fault(
     types = json.loads(called("jobs", "types", "--json").stdout)
     assert [each["payload_schema"] for each in types if each["name"] == "strict"] == [schema]
     assert called("jobs", "submit", "strict", "-", input='{"n": 1}').exit_code == 0
+
+
+def test_a_large_payload_that_its_type_does_not_take_leaves_nothing_waiting(
+    called: Called, worker: Worker
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    worker.be_there(plugins=[*TYPES, {"name": "large", "version": "1.0", "payload_schema": schema}])
+    job_id, large = a_job_id(), json.dumps({"n": "one", "filling": "x" * MAX_INLINE_BYTES})
+    for _ in range(2):
+        done = called("jobs", "submit", "large", "-", "--id", job_id, input=large)
+        assert done.exit_code == 1
+        assert "n: 'one' is not of type 'integer'" in done.stderr
+        assert "To go on" not in done.stderr
+        job = shown(called, job_id)
+        assert (job["status"], job["error"]["code"]) == ("failed", "payload_invalid")
+        assert called("jobs", "retry", job_id).exit_code == 0  # as if its schema had been wrong
+
+
+def test_how_large_a_payload_may_be_is_told_as_the_manual_does(
+    called: Called, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payloads, "MAX_FILE_BYTES", 3 * 2**20)
+    done = called("jobs", "submit", "echo", "-", input="1" * (3 * 2**20 + 1))
+    assert done.exit_code == 1
+    assert "a payload has 3 MiB at most" in done.stderr
 
 
 @pytest.mark.parametrize(

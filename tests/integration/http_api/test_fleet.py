@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from forge_collector.history.tasks import Kept, prune
-from forge_shared.messages import Fleet, IngestReply, Node, NodeSnapshot, Status, Tokens, Whoami
+from forge_shared.messages import Fleet, IngestReply, Node, NodeSnapshot, Status, Tokens
 from tests.integration.http_api.running import (
     ADMIN,
     BOOT_2,
@@ -311,17 +311,17 @@ async def test_a_push_ahead_of_the_forgetting_is_taken_and_forgotten(server: Ser
     assert await statuses(server) == {}
 
 
-async def test_to_forget_a_node_that_never_pushed_changes_nothing(
+async def test_a_node_that_never_pushed_is_forgotten_with_its_token(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     async with running(tmp_path, clock) as before:
         token = await before.node()
+        assert (await before.call("DELETE", "/api/nodes/n1", ADMIN)).status == 204
+        (await before.get("/api/whoami", token)).problem("unauthenticated")
         (await before.call("DELETE", "/api/nodes/n1", ADMIN)).problem("not_found")
-        assert (await before.get("/api/whoami", token)).as_(Whoami).node_id == "n1"
     async with running(tmp_path, clock) as server:
-        assert len((await server.get("/api/tokens")).as_(Tokens).tokens) == 1
-        assert (await server.push(token)).status == 200
-        assert await statuses(server) == {"n1": Status.ONLINE}
+        assert (await server.get("/api/tokens")).as_(Tokens).tokens == []
+        (await server.push(token)).problem("unauthenticated")
 
 
 async def test_a_forgotten_node_may_come_back_as_a_new_one(server: Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import string
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from tests.integration.http_api.jobs import (
 )
 from tests.integration.http_api.running import ADMIN, Answer, Headers, Server
 
-CONTENT = bytes(range(256)) * 8
+CONTENT = b'"%s"' % (string.ascii_letters * 40)[:2046].encode()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 BYTES = "application/octet-stream"
 
@@ -446,11 +447,14 @@ async def test_a_file_that_the_store_never_heard_of_takes_nothing_away(
 
 
 async def test_an_empty_file_is_whole_when_it_is_asked_for(server: Server) -> None:
-    job_id = await submit(server, payload_file=digest(b""))
-    answer = await put(server, job_id, "payload", b"", Content_Range="bytes */0")
+    worker, held = await leased(server)
+    lease = {"Forge_Lease": held.lease, "Forge_Sha256": hashlib.sha256(b"").hexdigest()}
+    answer = await put(
+        server, held.id, "checkpoint", b"", worker.token, Content_Range="bytes */0", **lease
+    )
     assert answer.as_(JobFile).received == 0
-    assert await status(server, job_id) is JobStatus.PENDING
-    assert (await get(server, job_id, "payload")).body == b""
+    read = await get(server, held.id, "checkpoint", worker.token, **lease)
+    assert (read.status, read.body) == (200, b"")
 
 
 async def test_a_lease_that_is_no_text_is_none(server: Server) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.process import Client, environment, running_collector, serve_command
 
-CONTENT = bytes(2048)
+CONTENT = b"[%s]" % (b" " * 2046)
 
 
 def submit(admin: Client, **wanted: object) -> str:

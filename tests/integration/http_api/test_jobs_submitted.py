@@ -58,6 +58,19 @@ async def test_a_bad_submission_is_refused(
     assert (await server.get("/api/jobs")).as_(Jobs).jobs == []
 
 
+async def test_a_delay_beyond_the_deadline_is_refused_and_says_so(server: Server) -> None:
+    def wanted(left_s: int) -> dict[str, Any]:
+        deadline = server.clock.now_ms() + 1000 * left_s
+        return {"type": "echo", "delay_s": 60, "deadline": deadline}
+
+    for left_s in (59, 60):
+        refused = await server.call("POST", "/api/jobs", ADMIN, json=wanted(left_s))
+        problem = refused.problem("deadline_passed")
+        assert refused.status == 422
+        assert "delay_s" in problem.detail
+    assert (await job(server, await submit(server, **wanted(61)))).status is JobStatus.WAITING
+
+
 async def submit_as_it_is(server: Server, payload: bytes) -> Answer:
     headers = {**ADMIN, "Content-Type": JSON}
     body = b'{"type": "echo", "payload": %b}' % payload

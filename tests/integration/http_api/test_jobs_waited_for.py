@@ -235,3 +235,11 @@ async def test_a_worker_whose_place_another_has_taken_is_given_nothing(server: S
         assert await asyncio.wait_for(before, 5) == []
     job_id = await submit(server)
     assert (await another.one()).id == job_id
+
+
+async def test_a_worker_that_says_its_last_is_given_nothing(server: Server) -> None:
+    worker = await Worker.of(server)
+    async with begun(worker.claim(wait_s=LONG_S)) as before:
+        await waits_for_jobs(server, 1)
+        await worker.beat(state="draining", last=True)
+        assert await asyncio.wait_for(before, 5) == []

@@ -8,8 +8,9 @@ from forge_collector.db import StorageFullError, Tx
 from forge_collector.events import NodeForgotten
 from forge_collector.jobs import store, tasks
 from forge_shared.job_messages import Workers
+from forge_shared.messages import Tokens
 from tests.integration.http_api.jobs import Worker, submit, sweep
-from tests.integration.http_api.running import Server
+from tests.integration.http_api.running import ADMIN, Server
 
 
 async def test_workers_and_what_they_offer(server: Server) -> None:
@@ -77,3 +78,20 @@ async def test_workers_of_a_node_are_forgotten_once_the_store_can(
             await tasks.forget_nodes(live, db)
     assert await tasks.forget_nodes(live, db)
     assert (await server.get("/api/workers")).as_(Workers).workers == []
+
+
+async def test_what_a_node_that_never_pushed_told_of_goes_with_it(server: Server) -> None:
+    strange = await Worker.of(server)
+    await strange.offer(version="999", payload_schema=False)
+    wanted = {"type": "echo", "payload": 1}
+    (await server.call("POST", "/api/jobs", ADMIN, json=wanted)).problem("payload_invalid")
+    # Without its token it can tell nothing more, and what it told of stays.
+    (token,) = (await server.get("/api/tokens")).as_(Tokens).tokens
+    assert (await server.call("DELETE", f"/api/tokens/{token.id}", ADMIN)).status == 204
+    (await server.call("POST", "/api/jobs", ADMIN, json=wanted)).problem("payload_invalid")
+    assert (await server.call("DELETE", "/api/nodes/n1", ADMIN)).status == 204
+    assert await tasks.forget_nodes(server.collector.jobs, server.collector.db)
+    await server.collector.job_types.load()
+    await submit(server, payload=1)
+    assert (await server.get("/api/workers")).as_(Workers).workers == []
+    (await server.call("DELETE", "/api/nodes/n1", ADMIN)).problem("not_found")

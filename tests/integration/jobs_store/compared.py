@@ -37,6 +37,7 @@ def told(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
             "by_result": attempt.told is not None,
             # What is of no account any more once it has ended.
             "heard": attempt.heard and attempt.is_live,
+            "saved": attempt.saved and attempt.is_live,
             "expires": attempt.expires if attempt.is_live else None,
             "started": attempt.started if attempt.is_live else None,
             "progress": attempt.progress if attempt.is_live else None,
@@ -73,6 +74,7 @@ def in_model_terms(jobs: list[Any], attempts: list[Any]) -> tuple[dict[str, Any]
                 "class": row[5],
                 "claim": row[6],
                 "heard": bool(row[7]) and row[11] is None,
+                "saved": bool(row[16]) and row[11] is None,
                 "expires": row[8] if row[11] is None else None,
                 "started": row[9] if row[11] is None else None,
                 "progress": row[10] if row[11] is None else None,

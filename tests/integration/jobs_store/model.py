@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from forge_shared.job_messages import (
     AttemptOutcome,
+    HeldLease,
     JobResult,
     JobStatus,
     JobSubmission,
@@ -61,6 +64,7 @@ class ModelJob:
     attempts: int = 0
     lease: str | None = None
     cancel_requested: bool = False
+    checkpoint: bytes | None = None
     successes: int = 0
 
 
@@ -77,6 +81,7 @@ class ModelAttempt:
     started: int
     progress: int
     heard: bool = False
+    saved: bool = False  # a checkpoint of its own
     outcome: AttemptOutcome | None = None
     told: Told | None = None
     reply: tuple[JobStatus, int] | None = None
@@ -91,12 +96,14 @@ class Model:
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     attempts: dict[str, ModelAttempt] = field(default_factory=dict)
     plugins: dict[str, dict[tuple[int, ...], PluginOffer]] = field(default_factory=dict)
+    offers: dict[str, PluginOffer] = field(default_factory=dict)  # of each worker, the last
 
     def copy(self) -> Model:
         return Model(
             {key: copy.copy(job) for key, job in self.jobs.items()},
             {key: copy.copy(attempt) for key, attempt in self.attempts.items()},
             {key: dict(known) for key, known in self.plugins.items()},
+            dict(self.offers),
         )
 
     # --- what is so -----------------------------------------------------------------------
@@ -135,9 +142,9 @@ class Model:
             return "id_taken" if there.submitter != submitter else (job_id, there.status, True)
         if (same := self.unfinished_with(wanted.type, wanted.dedup_key)) is not None:
             return same.id, same.status, True
-        if wanted.deadline is not None and wanted.deadline <= now.wall:
-            return "deadline_passed"
         first = now.wall + wanted.delay_s * 1000
+        if wanted.deadline is not None and wanted.deadline <= first:
+            return "deadline_passed"
         waits = wanted.delay_s > 0 or wanted.payload_file is not None
         status = WAITING if waits else PENDING
         self.jobs[job_id] = ModelJob(
@@ -303,7 +310,9 @@ class Model:
         told = told_by(result)
         if attempt.is_live:
             again = result.error is None or result.error.retryable
-            self.end(attempt, outcome_of(result), now, drawn, again)
+            if result.status is not ResultStatus.SUCCEEDED and result.checkpoint is not UNSET:
+                self.save(attempt, bytes(result.checkpoint))
+            self.end(attempt, outcome_of(result, attempt), now, drawn, again)
             if result.status is ResultStatus.SUCCEEDED:
                 attempt.heard = True
             attempt.told = told
@@ -311,6 +320,11 @@ class Model:
             return "stale_lease"
         assert attempt.reply is not None
         return attempt.reply
+
+    def save(self, attempt: ModelAttempt, checkpoint: bytes) -> None:
+        job = self.jobs[attempt.job_id]
+        attempt.saved = attempt.saved or checkpoint != job.checkpoint
+        job.checkpoint = checkpoint
 
     def give_back(self, worker_id: str, leases: Iterable[str], now: Now) -> None:
         for lease in leases:
@@ -321,12 +335,12 @@ class Model:
     # --- heartbeats -----------------------------------------------------------------------
 
     def beat(
-        self, worker_id: str, leases: Iterable[tuple[str, str]], telling: set[str], now: Now
+        self, worker_id: str, held: Iterable[HeldLease], now: Now
     ) -> tuple[set[str], set[str], set[str]]:
-        """Return which jobs are renewed, lost and to be cancelled. ``telling``: leases whose jobs
-        got further."""
+        """Return which jobs are renewed, lost and to be cancelled."""
         renewed, lost, cancel = set(), set(), set()
-        for job_id, lease in leases:
+        for one in held:
+            job_id, lease = one.id, one.lease
             attempt = self.attempts.get(lease)
             if (
                 attempt is None
@@ -337,16 +351,22 @@ class Model:
                 continue
             attempt.heard = True
             attempt.expires = now.lease + TTL_MS
-            if lease in telling:
+            if one.progress is not None or one.incumbents or one.checkpoint is not UNSET:
                 attempt.progress = now.lease
+            if one.checkpoint is not UNSET:
+                self.save(attempt, bytes(one.checkpoint))
             renewed.add(job_id)
             if self.jobs[job_id].cancel_requested:
                 cancel.add(job_id)
         return renewed, lost, cancel
 
-    def tell_of_plugin(self, plugin: PluginOffer) -> None:
-        version = tuple(map(int, plugin.version.split(".")))
-        self.plugins.setdefault(plugin.name, {})[version] = plugin
+    def tell_of_plugin(self, worker_id: str, plugin: PluginOffer) -> None:
+        self.offers[worker_id] = plugin
+        self.plugins.setdefault(plugin.name, {})[_version(plugin)] = plugin
+        for name in {one.name for one in self.offers.values()}:
+            offered = {_version(one) for one in self.offers.values() if one.name == name}
+            for old in self.plugins[name].keys() - offered:
+                del self.plugins[name][old]
 
     # --- people ---------------------------------------------------------------------------
 
@@ -421,10 +441,12 @@ class Model:
             job.available_at = None
 
 
-def outcome_of(result: JobResult) -> AttemptOutcome:
+def outcome_of(result: JobResult, attempt: ModelAttempt) -> AttemptOutcome:
     if result.status is ResultStatus.SUCCEEDED:
         return AttemptOutcome.SUCCEEDED
     if result.status is ResultStatus.YIELDED:
+        if result.outcome is AttemptOutcome.LOST and not attempt.saved:
+            return AttemptOutcome.LOST if attempt.heard else AttemptOutcome.UNSTARTED
         return AttemptOutcome.YIELDED
     return result.outcome or AttemptOutcome.FAILED
 
@@ -437,3 +459,7 @@ def told_by(result: JobResult) -> Told:
         repr(result.error),
         repr(result.outcome),
     )
+
+
+def _version(plugin: PluginOffer) -> tuple[int, ...]:
+    return tuple(map(int, plugin.version.split(".")))

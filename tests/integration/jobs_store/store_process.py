@@ -160,7 +160,7 @@ def dump(tx: Tx) -> tuple[list[Any], list[Any]]:
         """
         SELECT lease, job_id, attempt, worker_id, node_id, resource_class, claim_id, heard,
                expires_ms, started_ms, progress_ms, ended_at, outcome, reply_status, reply_count,
-               digest
+               digest, saved
         FROM job_attempts
         """
     ).fetchall()

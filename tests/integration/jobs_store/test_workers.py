@@ -83,8 +83,8 @@ def test_the_class_is_the_type_s_as_soon_as_it_is_known(queue: Queue) -> None:
     (change,) = heard.changes
     assert change.ready is not None
     assert (change.job_id, change.ready.resource_class) == (unnamed, ResourceClass.IO)
-    # An older version changes nothing, a newer one does.
-    queue.beat(plugins=[PluginOffer("echo", "1.2", ResourceClass.LLM)])
+    # An older version of another worker changes nothing, a newer one does.
+    queue.beat(worker_id="pc.2", plugins=[PluginOffer("echo", "1.2", ResourceClass.LLM)])
     assert queue.job(unnamed).resource_class is ResourceClass.IO
     queue.beat(plugins=[PluginOffer("echo", "1.10", ResourceClass.LLM)])
     assert {job.id: job.resource_class for job in queue.claim(most=5)} == {
@@ -133,9 +133,8 @@ def test_what_nobody_offers_any_more_does_not_count_for_what_others_offer(queue:
     assert (job.max_attempts, job.resource_class) == (3, ResourceClass.IO)
     assert queue.claim()[0].resource_class is ResourceClass.IO
     assert store.schema_of(queue.tx, "echo") is None
-    # What was known of a type that nobody offers now is all there is.
     found = {one.name: one.versions for one in store.types(queue.tx, queue.at)}
-    assert found == {"alone": ["1"], "echo": ["1"], "own": ["1"]}
+    assert found == {"echo": ["1"], "own": ["1"]}
     # A worker that does not come back is forgotten a day later.
     store.heartbeat(queue.tx, "another.2", beat, another, queue.at)
     queue.pass_ms(DAY_MS + 1)
@@ -175,6 +174,17 @@ def test_a_worker_whose_place_another_has_taken_is_waited_for_no_more(queue: Que
     heard = store.heartbeat(queue.tx, "nas.1", stranger, Machine("nas"), queue.at)
     assert heard.retired is None
     assert not any(one.silent for one in store.workers(queue.tx, queue.at))
+
+
+def test_a_worker_that_has_stopped_is_waited_for_no_more(queue: Queue) -> None:
+    queue.beat(plugins=[PluginOffer("echo", "1")])
+    job_id = queue.submit()
+    queue.beat(state=WorkerState.DRAINING, reason="the worker stops")
+    because = queue.job(job_id).waits_because or ""
+    assert "pc is draining (the worker stops)" in because
+    assert queue.beat(state=WorkerState.DRAINING, last=True).retired == "pc.1"
+    assert [one.silent for one in store.workers(queue.tx, queue.at)] == [True]
+    assert (queue.job(job_id).waits_because or "").startswith("No worker is there.")
 
 
 def test_a_plugin_that_is_there_in_vain_is_not_offered_and_says_why(queue: Queue) -> None:

@@ -156,6 +156,37 @@ def test_a_worker_that_was_killed_leaves_nothing_running_and_its_job_goes_on(
     assert job["result"]["begun_at"] > 0
 
 
+def test_a_job_that_brings_its_worker_down_each_time_does_not_go_on_for_ever(
+    collector: CollectorProcess, admin: Client, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    jobs = Jobs(admin, "n5")
+    with ended(RunningWorker(collector, "n5", tmp_path_factory.mktemp("n5"))) as worker:
+        job_id = jobs.submit({"steps": 1, "stands_still": True}, max_attempts=2)
+        for number in (1, 2):
+            worker.said("job_started", times=number)
+            worker.kill()
+            worker.start()
+        job = jobs.until(job_id, "failed")
+    assert outcomes(job) == ["lost", "lost"]
+    assert (job["attempt_count"], job["error"]["code"]) == (2, "lost")
+
+
+def test_a_job_whose_agent_is_killed_each_time_goes_on_as_long_as_it_gets_on(
+    collector: CollectorProcess, admin: Client, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    jobs = Jobs(admin, "n6")
+    agent = RunningWorker(collector, "n6", tmp_path_factory.mktemp("n6"), command="run")
+    with ended(agent):
+        # It saves where it is when it is asked to stop: the second time that is where it began.
+        job_id = jobs.submit({"steps": 1, "stands_still": True}, max_attempts=1)
+        for number in (1, 2):
+            agent.said("job_started", times=number)
+            agent.kill()
+            agent.start()
+        job = jobs.until(job_id, "failed")
+    assert outcomes(job) == ["yielded", "lost"]
+
+
 def test_a_worker_that_is_stopped_gives_its_job_back_at_once(
     collector: CollectorProcess, admin: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -165,8 +196,14 @@ def test_a_worker_that_is_stopped_gives_its_job_back_at_once(
         jobs.until_it_gets_on(job_id)
         assert worker.stop() < 8
         job = jobs.look(job_id)
+        of_this_node = [
+            one for one in admin.get("/api/workers")["workers"] if one["node_id"] == "n3"
+        ]
     assert (job["status"], job["attempt_count"]) == ("pending", 0)
     assert outcomes(job) == ["yielded"]
+    # Nobody waits for it any more.
+    assert [one.get("silent") for one in of_this_node] == [True]
+    assert "draining" not in job["waits_because"]
     [checkpoint] = job["files"]
     assert checkpoint["name"] == "checkpoint"
     assert checkpoint["received"] == checkpoint["size"] > 2_000_000

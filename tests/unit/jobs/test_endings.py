@@ -125,7 +125,8 @@ def test_what_would_fail_again_fails_at_once() -> None:
         (ResultStatus.SUCCEEDED, None, AttemptOutcome.SUCCEEDED),
         (ResultStatus.SUCCEEDED, AttemptOutcome.CRASHED, AttemptOutcome.SUCCEEDED),
         (ResultStatus.YIELDED, None, AttemptOutcome.YIELDED),
-        (ResultStatus.YIELDED, AttemptOutcome.LOST, AttemptOutcome.YIELDED),
+        (ResultStatus.YIELDED, AttemptOutcome.LOST, AttemptOutcome.LOST),
+        (ResultStatus.YIELDED, AttemptOutcome.CRASHED, AttemptOutcome.YIELDED),
         (ResultStatus.FAILED, None, AttemptOutcome.FAILED),
         (ResultStatus.FAILED, AttemptOutcome.CRASHED, AttemptOutcome.CRASHED),
         (ResultStatus.FAILED, AttemptOutcome.TIMED_OUT, AttemptOutcome.TIMED_OUT),
@@ -138,7 +139,24 @@ def test_what_would_fail_again_fails_at_once() -> None:
 def test_how_it_ended_by_what_the_worker_says(
     status: ResultStatus, told: AttemptOutcome | None, outcome: AttemptOutcome
 ) -> None:
-    assert rules.outcome_of(JobResult("l", status, outcome=told)) is outcome
+    result = JobResult("l", status, outcome=told)
+    assert rules.outcome_of(result, heard=True, saved=False) is outcome
+
+
+@pytest.mark.parametrize(
+    ("heard", "saved", "outcome"),
+    [
+        (True, True, AttemptOutcome.YIELDED),
+        (False, True, AttemptOutcome.YIELDED),
+        (True, False, AttemptOutcome.LOST),
+        (False, False, AttemptOutcome.UNSTARTED),
+    ],
+)
+def test_what_a_dead_worker_left_is_charged_unless_the_job_got_on(
+    heard: bool, saved: bool, outcome: AttemptOutcome
+) -> None:
+    left = JobResult("l", ResultStatus.YIELDED, outcome=AttemptOutcome.LOST)
+    assert rules.outcome_of(left, heard=heard, saved=saved) is outcome
 
 
 def test_which_results_are_the_same() -> None:

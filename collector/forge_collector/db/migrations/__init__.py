@@ -15,6 +15,7 @@ from forge_collector.db.migrations import (
     m0003_invites,
     m0004_siblings,
     m0005_jobs,
+    m0006_saved,
 )
 
 
@@ -29,4 +30,5 @@ ALL: tuple[Migration, ...] = (
     Migration("0003_invites", m0003_invites.STATEMENTS),
     Migration("0004_siblings", m0004_siblings.STATEMENTS),
     Migration("0005_jobs", m0005_jobs.STATEMENTS),
+    Migration("0006_saved", m0006_saved.STATEMENTS),
 )

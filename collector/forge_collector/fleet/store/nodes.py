@@ -178,15 +178,16 @@ def edit(tx: Tx, node_id: str, changes: NodeEdit) -> None:
         raise NoSuchNodeError(node_id)
 
 
-def forget(tx: Tx, node_id: str) -> None:
-    """Remove a node, its tokens and invites, and cut its history loose; raises NoSuchNodeError."""
-    access.revoke_of_node(tx, node_id)
-    joining.forget_node(tx, node_id)
+def forget(tx: Tx, node_id: str, *, is_known_elsewhere: bool = False) -> None:
+    """Remove a node, its tokens and invites, and cut its history loose. Whoever has a token need
+    not have pushed. Raises NoSuchNodeError when there is nothing of it, nor elsewhere."""
+    had_tokens = access.revoke_of_node(tx, node_id)
+    had_invites = joining.forget_node(tx, node_id)
     history.forget(tx, node_id)
     for sibling in siblings_of(tx, node_id):
         set_on_its_own(tx, sibling.id)
     forgotten = tx.execute("DELETE FROM nodes WHERE id = :id", {"id": node_id})
-    if forgotten.rowcount != 1:
+    if not (forgotten.rowcount or had_tokens or had_invites or is_known_elsewhere):
         raise NoSuchNodeError(node_id)
 
 

@@ -15,7 +15,7 @@ from forge_collector.http.auth import Principal
 from forge_collector.http.problems import ProblemError, invalid, not_found
 from forge_collector.jobs import rules, store
 from forge_shared.job_messages import MAX_INLINE_BYTES
-from forge_shared.messages import BOOT_ID_PATTERN, Role
+from forge_shared.messages import BOOT_ID_PATTERN, FieldError, Role
 
 LEASE_HEADER: Final = "Forge-Lease"
 _JOB_ID = re.compile(BOOT_ID_PATTERN)
@@ -71,6 +71,15 @@ def check_inline(field: str, document: msgspec.Raw | msgspec.UnsetType) -> None:
         msgspec.json.decode(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(field, f"it is no JSON that can be read again: {error}") from None
+
+
+def payload_not_taken(job_type: str, faults: list[FieldError]) -> ProblemError:
+    return ProblemError(
+        "payload_invalid",
+        f"{faults[0].field}: {faults[0].detail}. `forgectl jobs types --json`, or GET "
+        f"/api/workers, has the schema that {job_type} wants.",
+        errors=faults,
+    )
 
 
 def is_too_large(document: msgspec.Raw | msgspec.UnsetType) -> bool:

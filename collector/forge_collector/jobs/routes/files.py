@@ -13,16 +13,20 @@ from aiohttp import web
 
 from forge_collector.db import Database, StorageFullError, Tx
 from forge_collector.db.errors import DatabaseError
+from forge_collector.http.auth import Authenticator, Principal, check_still_valid
 from forge_collector.http.problems import ProblemError, invalid, not_found
 from forge_collector.http.routing import Call, json_response
 from forge_collector.jobs import rules, store
 from forge_collector.jobs.files import NAMES, PAYLOAD, Draft, Grown, JobFiles, Part, PartError
+from forge_collector.jobs.job_types import JobTypes
 from forge_collector.jobs.live import LiveJobs
+from forge_collector.jobs.payload_files import Looked
 from forge_collector.jobs.routes.asked import (
     check_is_seen,
     job_id_of,
     lease_of,
     owner_seen,
+    payload_not_taken,
     refusals_told,
 )
 from forge_shared.job_messages import FileDigest, JobFile
@@ -40,10 +44,19 @@ T = TypeVar("T")
 
 
 class FileRoutes:
-    def __init__(self, db: Database, live: LiveJobs, files: JobFiles) -> None:
+    def __init__(
+        self,
+        db: Database,
+        live: LiveJobs,
+        job_types: JobTypes,
+        files: JobFiles,
+        authenticator: Authenticator,
+    ) -> None:
         self._db = db
         self._live = live
+        self._job_types = job_types
         self._files = files
+        self._authenticator = authenticator
         self._uploading: set[tuple[str, str]] = set()
 
     # --- coming in -------------------------------------------------------------------------
@@ -61,7 +74,7 @@ class FileRoutes:
             draft = Draft(job_id, name, row.sha256)
             grown = await self._grown(draft, part, call.body)
             if grown.is_whole:
-                await self._finish(draft, grown)
+                await self._finish(draft, grown, call.principal)
             elif part.first is not None:
                 await self._db.write(
                     lambda tx: store.note_received(
@@ -91,6 +104,8 @@ class FileRoutes:
             wanted = sha256 or ("" if named is None else named.sha256)
             if whole is not None and (whole.size, whole.sha256) == (part.total, wanted):
                 return whole, whole
+            if not wanted and name == PAYLOAD:
+                raise store.no_payload_awaited(tx, job_id)
             if not wanted:
                 raise rules.RefusedError(
                     "file_conflict", f"Say what the file will be: {SHA256_HEADER}, in hex."
@@ -107,13 +122,16 @@ class FileRoutes:
         except PartError as error:
             raise ProblemError("range_mismatch", f"{error}.") from None
 
-    async def _finish(self, draft: Draft, grown: Grown) -> None:
+    async def _finish(self, draft: Draft, grown: Grown, principal: Principal) -> None:
         if grown.sha256 != draft.sha256:
             await _on_disk(lambda: self._files.discard(draft))
             raise ProblemError(
                 "file_conflict",
                 f"What came has the SHA-256 {grown.sha256}, not {draft.sha256}; begin again.",
             )
+        if draft.name == PAYLOAD:
+            await self._check_payload(draft, grown.total)
+            check_still_valid(principal, self._authenticator)  # others' may come first
         await _on_disk(lambda: self._files.finish(draft))
         change = await self._db.write(
             lambda tx: store.finish_file(
@@ -123,6 +141,25 @@ class FileRoutes:
         if change is not None:
             self._live.note([change])
         await _on_disk(lambda: self._files.remove_older(draft))
+
+    async def _check_payload(self, draft: Draft, size: int) -> None:
+        """Raise ProblemError for a payload that is not what its type takes; its job has failed
+        then."""
+        job_type = await self._db.read(lambda tx: store.type_of(tx, draft.job_id))
+        with _storage_told():
+            looked = await self._job_types.look_at_file(
+                job_type, self._files.draft_path(draft), size
+            )
+        if not looked.faults:
+            return
+        error = rules.payload_invalid(f"{looked.faults[0].field}: {looked.faults[0].detail}")
+        digest = FileDigest(size, draft.sha256)
+        change = await self._db.write(
+            lambda tx: store.refuse_payload(tx, draft.job_id, digest, error, self._live.moment())
+        )
+        if change is not None:
+            self._live.note([change])
+        raise _refused(job_type, looked)
 
     @contextmanager
     def _alone(self, job_id: str, name: str) -> Iterator[None]:
@@ -175,6 +212,13 @@ class FileRoutes:
         return web.FileResponse(path, headers=_HEADERS)
 
 
+def _refused(job_type: str, looked: Looked) -> ProblemError:
+    if looked.is_json:
+        return payload_not_taken(job_type, looked.faults)
+    (fault,) = looked.faults
+    return ProblemError("payload_invalid", f"{fault.field}: {fault.detail}.", errors=looked.faults)
+
+
 def _check_may_bring(role: Role, name: str) -> None:
     """Raise ProblemError unless it is for such a caller to bring this file."""
     if (role is Role.NODE) == (name == PAYLOAD):
@@ -214,9 +258,16 @@ def _file(row: store.FileRow) -> JobFile:
 
 
 async def _on_disk(work: Callable[[], T]) -> T:
-    """Do something with files in a thread; a full disk is told as that of the store is."""
-    try:
+    """Do something with files in a thread."""
+    with _storage_told():
         return await asyncio.to_thread(work)
+
+
+@contextmanager
+def _storage_told() -> Iterator[None]:
+    """Tell of a full disk as of one of the store."""
+    try:
+        yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StorageFullError(str(error.strerror)) from None

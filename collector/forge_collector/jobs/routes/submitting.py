@@ -22,11 +22,12 @@ from forge_collector.jobs.routes.asked import (
     check_inline,
     check_is_seen,
     owner_seen,
+    payload_not_taken,
     refusals_told,
 )
 from forge_shared import codec, identity
 from forge_shared.job_messages import JobSubmission, ResourceClass, SubmittedJobs, SubmittedLine
-from forge_shared.messages import FieldError, Rejection
+from forge_shared.messages import Rejection
 
 _NULL: Final = b"null"
 _ID_NOISE_BITS: Final = 80
@@ -75,7 +76,7 @@ class SubmittingRoutes:
         if wanted.payload_file is None:
             faults = await self._job_types.faults(wanted.type, bytes(wanted.payload))
             if faults:
-                raise _not_taken(wanted.type, faults)
+                raise payload_not_taken(wanted.type, faults)
             check_still_valid(principal, self._authenticator)  # others' may come first
         new = store.Submission(
             wanted.id or self._new_id(), wanted, principal.owner_id, principal.name
@@ -125,7 +126,7 @@ class SubmittingRoutes:
         for line, faults in zip(inline, found, strict=True):
             if faults:
                 faulty.add(line.number)
-                refused.append(_rejection(line.number, _not_taken(line.wanted.type, faults)))
+                refused.append(_rejection(line.number, payload_not_taken(line.wanted.type, faults)))
         return [line for line in lines if line.number not in faulty]
 
     async def _taken_in(
@@ -217,15 +218,6 @@ def _check_payload(wanted: JobSubmission) -> None:
         check_inline("payload", wanted.payload)
     elif bytes(wanted.payload) != _NULL:
         raise invalid("payload_file", "give either payload or payload_file")
-
-
-def _not_taken(job_type: str, faults: list[FieldError]) -> ProblemError:
-    return ProblemError(
-        "payload_invalid",
-        f"{faults[0].field}: {faults[0].detail}. `forgectl jobs types --json`, or GET "
-        f"/api/workers, has the schema that {job_type} wants.",
-        errors=faults,
-    )
 
 
 def _told(tx: Tx, submitted: store.Submitted, owner_id: str | None) -> store.Submitted:

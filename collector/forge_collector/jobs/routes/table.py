@@ -61,7 +61,7 @@ class JobRoutes:
         self._submitting = SubmittingRoutes(db, live, job_types, clock, authenticator)
         self._people = PeopleRoutes(db, live, streams, clock)
         self._workers = WorkerRoutes(db, live, job_types, authenticator)
-        self._files = FileRoutes(db, live, files)
+        self._files = FileRoutes(db, live, job_types, files, authenticator)
 
     def routes(self) -> list[Route[Any]]:
         return [*self._for_people(), *self._for_workers(), *self._for_files()]
@@ -202,7 +202,13 @@ class JobRoutes:
                     LEASE_HEADER: {"type": "string"},
                 },
                 replies={200: JobFile},
-                problems=("invalid", "stale_lease", "file_conflict", "range_mismatch"),
+                problems=(
+                    "invalid",
+                    "payload_invalid",
+                    "stale_lease",
+                    "file_conflict",
+                    "range_mismatch",
+                ),
             ),
             Route(
                 "GET",

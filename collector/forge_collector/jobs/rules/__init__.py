@@ -6,6 +6,7 @@ Pure: clocks and randomness are parameters.
 from forge_collector.jobs.rules.endings import (
     CHARGED,
     DEADLINE_PASSED,
+    DIED,
     LOST,
     MOST_ATTEMPTS_KEPT,
     OVERRUN,
@@ -18,6 +19,7 @@ from forge_collector.jobs.rules.endings import (
     digest,
     ending,
     outcome_of,
+    payload_invalid,
 )
 from forge_collector.jobs.rules.matching import (
     ANY_MACHINE,
@@ -46,6 +48,7 @@ from forge_collector.jobs.rules.refusals import (
     job_unfinished,
     key_under_way,
     stale_lease,
+    too_late,
 )
 from forge_collector.jobs.rules.states import (
     FINISHED,
@@ -74,6 +77,7 @@ __all__ = [
     "ANY_MACHINE",
     "CHARGED",
     "DEADLINE_PASSED",
+    "DIED",
     "FINISHED",
     "FIRST",
     "LEASE_TTL_MS",
@@ -122,11 +126,13 @@ __all__ = [
     "misfit",
     "offered",
     "outcome_of",
+    "payload_invalid",
     "rank",
     "requirements",
     "requirements_text",
     "sources",
     "stale_lease",
+    "too_late",
     "version",
     "why_waiting",
 ]

@@ -35,6 +35,10 @@ _FAILURES: Final = frozenset(
 )
 
 LOST: Final = JobError("lost", "Nothing was heard of the worker for longer than a lease lasts.")
+DIED: Final = JobError(
+    "lost",
+    "Its worker ended without having been told to, and it had saved nothing since it was started.",
+)
 OVERRUN: Final = JobError(
     "timed_out", "It went on for longer than its limits allow, and its worker did not stop it."
 )
@@ -46,6 +50,10 @@ PAYLOAD_MISSING: Final = JobError(
     "Nothing of its payload came for a day. Submit it again, or upload the rest and retry it.",
     retryable=False,
 )
+
+
+def payload_invalid(fault: str) -> JobError:
+    return JobError("payload_invalid", f"{fault}. Mend the payload and submit it again.", False)
 
 
 class Policy(NamedTuple):
@@ -67,12 +75,16 @@ class Ending(NamedTuple):
     error: JobError | None = None
 
 
-def outcome_of(result: JobResult) -> AttemptOutcome:
-    """Return how an attempt ended by what its worker says."""
+def outcome_of(result: JobResult, *, heard: bool, saved: bool) -> AttemptOutcome:
+    """Return how an attempt ended by what its worker says, or the worker after it. ``heard``: it
+    was known to its worker; ``saved``: it has left a checkpoint of its own."""
     if result.status is ResultStatus.SUCCEEDED:
         return AttemptOutcome.SUCCEEDED
     if result.status is ResultStatus.YIELDED:
-        return AttemptOutcome.YIELDED
+        if result.outcome is not AttemptOutcome.LOST or saved:
+            return AttemptOutcome.YIELDED
+        # The job itself may be what brings its workers down: it is not to go round for ever.
+        return AttemptOutcome.LOST if heard else AttemptOutcome.UNSTARTED
     return result.outcome if result.outcome in _FAILURES else AttemptOutcome.FAILED
 
 

@@ -84,6 +84,14 @@ def deadline_passed() -> RefusedError:
     return RefusedError(DEADLINE_PASSED, "The deadline has passed already. Set a later one.")
 
 
+def too_late() -> RefusedError:
+    return RefusedError(
+        DEADLINE_PASSED,
+        "It is to wait (delay_s) until its deadline has passed. Set a later deadline, or a shorter "
+        "delay.",
+    )
+
+
 def file_incomplete(name: str) -> RefusedError:
     return RefusedError(
         FILE_INCOMPLETE,

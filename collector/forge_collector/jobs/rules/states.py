@@ -19,6 +19,7 @@ class Event(StrEnum):
     FAILED = "failed for good"
     DEADLINE = "its deadline passed"
     ABANDONED = "its payload never came"
+    REFUSED = "its payload was refused"
     CANCELLED = "cancelled"
     RETRIED = "retried"
 
@@ -37,6 +38,7 @@ TRANSITIONS: Final = frozenset(
         Transition(JobStatus.WAITING, Event.DUE, JobStatus.PENDING),
         Transition(JobStatus.WAITING, Event.DEADLINE, JobStatus.FAILED),
         Transition(JobStatus.WAITING, Event.ABANDONED, JobStatus.FAILED),
+        Transition(JobStatus.WAITING, Event.REFUSED, JobStatus.FAILED),
         Transition(JobStatus.WAITING, Event.CANCELLED, JobStatus.CANCELLED),
         Transition(JobStatus.PENDING, Event.CLAIMED, JobStatus.RUNNING),
         Transition(JobStatus.PENDING, Event.DEADLINE, JobStatus.FAILED),

@@ -21,7 +21,9 @@ from forge_collector.jobs.store.files import (
     file,
     files,
     finish_file,
+    no_payload_awaited,
     note_received,
+    refuse_payload,
 )
 from forge_collector.jobs.store.heartbeats import Heard, heartbeat
 from forge_collector.jobs.store.lanes import prune as prune_lanes
@@ -34,11 +36,12 @@ from forge_collector.jobs.store.reading import (
     page,
     submitter_of,
     summaries,
+    type_of,
 )
 from forge_collector.jobs.store.settling import Settled, settle
 from forge_collector.jobs.store.submitting import Submission, Submitted, submit, submit_all
 from forge_collector.jobs.store.sweeping import Swept, is_due, resume, sweep
-from forge_collector.jobs.store.workers import forget_node, machine
+from forge_collector.jobs.store.workers import forget_node, has_workers, machine
 from forge_collector.jobs.store.workers import node_of as worker_node
 from forge_collector.jobs.store.workers import prune as prune_workers
 
@@ -64,6 +67,7 @@ __all__ = [
     "finish_file",
     "forget_node",
     "give_back",
+    "has_workers",
     "hear_lease",
     "heartbeat",
     "holds",
@@ -71,11 +75,13 @@ __all__ = [
     "job",
     "known",
     "machine",
+    "no_payload_awaited",
     "note_received",
     "page",
     "prune",
     "prune_lanes",
     "prune_workers",
+    "refuse_payload",
     "resume",
     "retry",
     "running_by_node",
@@ -87,6 +93,7 @@ __all__ = [
     "submitter_of",
     "summaries",
     "sweep",
+    "type_of",
     "types",
     "worker_node",
     "worker_states",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from msgspec import UNSET
-
 from forge_collector.db import Tx, Value
 from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Draw, Ending, Moment, Needs
@@ -54,7 +52,7 @@ _END_ATTEMPT: Final = """
 _LIVE: Final = """
     SELECT a.job_id, a.lease, a.attempt, a.worker_id, a.node_id, a.resource_class, a.expires_ms,
            a.heard, q.type, q.name, q.submitted_by, q.max_attempts, q.resource_class,
-           q.requirements, COALESCE(q.cancel_requested_at, 0), q.checkpoint
+           q.requirements, COALESCE(q.cancel_requested_at, 0), q.checkpoint, a.saved
     FROM job_attempts AS a JOIN job_queue AS q ON q.id = a.job_id
 """
 _ALL_LIVE: Final = f"""
@@ -82,6 +80,7 @@ class Live(NamedTuple):
     requirements: str
     cancel_requested_at: int
     checkpoint: int
+    saved: int
 
 
 class Ended(NamedTuple):
@@ -208,8 +207,6 @@ def end(  # noqa: PLR0917  what ended, how, and when
     )
     if ended.rowcount != 1:
         raise RaceError
-    if result is not None and result.checkpoint is not UNSET:
-        keep_checkpoint(tx, live.job_id, bytes(result.checkpoint), at)
     change = _change(live, ending.status, ending.outcome)
     return Ended(change._replace(ready=ready), ending.attempt_count)
 
@@ -240,8 +237,16 @@ def drop_old(tx: Tx, job_id: str) -> None:
     )
 
 
-def keep_checkpoint(tx: Tx, job_id: str, body: bytes, at: Moment) -> None:
-    """Keep what the next attempt starts from, in the place of the one before."""
+def keep_checkpoint(tx: Tx, held: tuple[str, str], body: bytes, at: Moment) -> bool:
+    """Keep what the next attempt starts from, in the place of the one before; return whether it is
+    another. ``held``: a job and the lease that it is of."""
+    job_id, lease = held
+    same = tx.execute(
+        "SELECT 1 FROM job_checkpoints WHERE job_id = :job_id AND body = :body",
+        {"job_id": job_id, "body": body},
+    ).fetchone()
+    if same is not None:
+        return False
     tx.execute(
         """
         INSERT INTO job_checkpoints (job_id, saved_at, body) VALUES (:job_id, :now, :body)
@@ -250,12 +255,22 @@ def keep_checkpoint(tx: Tx, job_id: str, body: bytes, at: Moment) -> None:
         {"job_id": job_id, "now": at.now_ms, "body": body},
     )
     tx.execute("UPDATE job_queue SET checkpoint = 1 WHERE id = :job_id", {"job_id": job_id})
+    _note_saved(tx, job_id, lease)
+    return True
 
 
-def keep_checkpoint_file(tx: Tx, job_id: str) -> None:
-    """From now on the next attempt starts from the file that was uploaded."""
+def keep_checkpoint_file(tx: Tx, job_id: str, lease: str | None) -> None:
+    """From now on the next attempt starts from the file that was uploaded with this lease."""
     tx.execute("UPDATE job_queue SET checkpoint = 2 WHERE id = :job_id", {"job_id": job_id})
     _drop_checkpoint(tx, job_id)
+    _note_saved(tx, job_id, lease)
+
+
+def _note_saved(tx: Tx, job_id: str, lease: str | None) -> None:
+    tx.execute(
+        "UPDATE job_attempts SET saved = 1 WHERE job_id = :job_id AND lease = :lease",
+        {"job_id": job_id, "lease": lease},
+    )
 
 
 def _drop_checkpoint(tx: Tx, job_id: str) -> None:

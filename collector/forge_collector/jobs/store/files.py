@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 
 from forge_collector.db import Tx
 from forge_collector.jobs import rules
-from forge_collector.jobs.rules import Moment, NoSuchJobError
+from forge_collector.jobs.rules import Moment, NoSuchJobError, RefusedError
 from forge_collector.jobs.store import attempts, lanes
 from forge_collector.jobs.store.changes import Change
-from forge_shared.job_messages import FileDigest, JobStatus
+from forge_collector.jobs.store.giving_up import give_up
+from forge_shared.job_messages import FileDigest, JobError, JobStatus
 
 PAYLOAD: Final = "payload"
 CHECKPOINT: Final = "checkpoint"
@@ -145,8 +146,26 @@ def finish_file(tx: Tx, job_id: str, name: str, sha256: str, at: Moment) -> Chan
         {**key, "now": at.now_ms},
     )
     if name == CHECKPOINT:
-        attempts.keep_checkpoint_file(tx, job_id)
+        attempts.keep_checkpoint_file(tx, job_id, begun.lease)
     return _payload_came(tx, job_id, at) if name == PAYLOAD else None
+
+
+def refuse_payload(
+    tx: Tx, job_id: str, digest: FileDigest, error: JobError, at: Moment
+) -> Change | None:
+    """Give a job up whose payload came to its end and is not what its type takes; None when it did
+    not wait for that any more. What came stays as it is: the same request again is to have the same
+    answer, and the schema may turn out to be what was wrong."""
+    note_received(tx, job_id, PAYLOAD, digest.sha256, digest.size, at)
+    rows = tx.execute(
+        """
+        SELECT id, type, status, name, submitted_by FROM job_queue
+        WHERE id = :id AND status = 'waiting' AND payload_file = 1
+        """,
+        {"id": job_id},
+    ).fetchall()
+    changes = give_up(tx, rows, error, at)
+    return changes[0] if changes else None
 
 
 def _payload_came(tx: Tx, job_id: str, at: Moment) -> Change | None:
@@ -186,13 +205,18 @@ def make_pending(tx: Tx, row: tuple[Any, ...]) -> Change | None:
     )
 
 
-def _check_payload(tx: Tx, job_id: str, digest: FileDigest, there: FileRow | None) -> None:
-    row = tx.execute("SELECT status FROM job_queue WHERE id = :id", {"id": job_id}).fetchone()
+def no_payload_awaited(tx: Tx, job_id: str) -> RefusedError:
+    """Return why a payload is not for a job whose payload is no file; raises NoSuchJobError."""
+    row = tx.execute("SELECT 1 FROM job_queue WHERE id = :id", {"id": job_id}).fetchone()
     if row is None:
         raise NoSuchJobError(job_id)
+    return rules.file_conflict("The job has its payload already: it was submitted with it.")
+
+
+def _check_payload(tx: Tx, job_id: str, digest: FileDigest, there: FileRow | None) -> None:
     expected = there or file(tx, job_id, PAYLOAD, whole=False)
     if expected is None:
-        raise rules.file_conflict("This job came with its payload.")
+        raise no_payload_awaited(tx, job_id)
     if (expected.size, expected.sha256) != tuple(_key(digest)):
         raise rules.file_conflict("This is not the payload that the job was submitted with.")
 

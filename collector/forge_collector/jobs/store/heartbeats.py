@@ -22,8 +22,8 @@ _MOST_TOLD: Final = 100  # jobs that somebody else may take now
 
 class Heard(NamedTuple):
     """What a worker is told, in ids of jobs: as HeartbeatReply has it. ``changes``: jobs that got
-    further, and jobs that another worker may take now that their type is known. ``retired``: whose
-    place the worker has taken."""
+    further, and jobs that another worker may take now that their type is known. ``retired``: a
+    worker that is no more: it has said so, or another has taken its place."""
 
     renewed: list[str]
     lost: list[str]
@@ -36,9 +36,8 @@ class Heard(NamedTuple):
 def heartbeat(tx: Tx, worker_id: str, beat: Heartbeat, machine: Machine, at: Moment) -> Heard:
     """Renew a worker's leases, and keep what it tells; raises RefusedError."""
     meet_beating(tx, worker_id, beat, machine.node_id, at)
-    retired = None
-    if beat.succeeds not in {None, worker_id} and retire(tx, beat.succeeds, machine.node_id):
-        retired = beat.succeeds
+    gone = _gone(worker_id, beat)
+    retired = gone if gone is not None and retire(tx, gone, machine.node_id) else None
     live = _live(tx, worker_id)
     held = [one for one in beat.leases if (one.id, one.lease) in live]
     _renew(tx, held, at)
@@ -47,7 +46,7 @@ def heartbeat(tx: Tx, worker_id: str, beat: Heartbeat, machine: Machine, at: Mom
     for one in told:
         _keep_incumbents(tx, one)
         if one.checkpoint is not UNSET:
-            attempts.keep_checkpoint(tx, one.id, bytes(one.checkpoint), at)
+            attempts.keep_checkpoint(tx, (one.id, one.lease), bytes(one.checkpoint), at)
     changes = [_change(one, live[one.id, one.lease], worker_id, machine) for one in told]
     if beat.plugins is not None:
         changes += _reclassed(tx, register(tx, beat.plugins, at))
@@ -59,6 +58,13 @@ def heartbeat(tx: Tx, worker_id: str, beat: Heartbeat, machine: Machine, at: Mom
         beat.plugins is not None,
         retired,
     )
+
+
+def _gone(worker_id: str, beat: Heartbeat) -> str | None:
+    """Return the worker that is no more, if a heartbeat says so of any."""
+    if beat.last:
+        return worker_id
+    return None if beat.succeeds == worker_id else beat.succeeds
 
 
 def _live(tx: Tx, worker_id: str) -> dict[tuple[str, str], tuple[Any, ...]]:

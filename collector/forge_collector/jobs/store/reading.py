@@ -267,6 +267,14 @@ def submitter_of(tx: Tx, job_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def type_of(tx: Tx, job_id: str) -> str:
+    """Return a job's type; raises NoSuchJobError."""
+    row = tx.execute("SELECT type FROM job_queue WHERE id = :id", {"id": job_id}).fetchone()
+    if row is None:
+        raise rules.NoSuchJobError(job_id)
+    return str(row[0])
+
+
 def counts(tx: Tx, submitted_by: frozenset[str] | None = None) -> dict[JobStatus, int]:
     """Return how many jobs are in each status."""
     found = dict.fromkeys(JobStatus, 0)

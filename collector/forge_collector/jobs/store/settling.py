@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from forge_collector.db import Tx
 from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Draw, Moment, RefusedError
@@ -12,6 +14,7 @@ from forge_collector.jobs.store import attempts
 from forge_collector.jobs.store.attempts import Live
 from forge_collector.jobs.store.changes import Change
 from forge_shared.job_messages import (
+    AttemptOutcome,
     JobResult,
     JobStatus,
     Refusal,
@@ -87,10 +90,15 @@ def _settle(
 
 
 def _end(tx: Tx, live: Live, result: JobResult, at: Moment, draw: Draw) -> Settled:
+    saved = live.saved > 0
+    if result.checkpoint is not UNSET:
+        held = (live.job_id, live.lease)
+        saved = attempts.keep_checkpoint(tx, held, bytes(result.checkpoint), at) or saved
+    outcome = rules.outcome_of(result, heard=live.heard > 0, saved=saved)
     error = result.error if result.status is ResultStatus.FAILED else None
-    change, attempt_count = attempts.end(
-        tx, live, rules.outcome_of(result), error, at, draw, result
-    )
+    if outcome is AttemptOutcome.LOST:
+        error = rules.DIED
+    change, attempt_count = attempts.end(tx, live, outcome, error, at, draw, result)
     return Settled(ResultReply(live.job_id, change.after, attempt_count), change)
 
 

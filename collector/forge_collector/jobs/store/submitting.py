@@ -58,12 +58,12 @@ def _submit(
     place_of: Callable[[str, str | None, str], lanes.Place],
 ) -> Submitted:
     wanted = new.wanted
-    if wanted.deadline is not None and wanted.deadline <= at.now_ms:
+    available_at = at.now_ms + wanted.delay_s * 1000
+    if wanted.deadline is not None and wanted.deadline <= available_at:
         # A job that was taken in before its deadline is answered all the same.
         if (known := _known(tx, new)) is not None:
             return known
-        raise rules.deadline_passed()
-    available_at = at.now_ms + wanted.delay_s * 1000
+        raise rules.deadline_passed() if wanted.deadline <= at.now_ms else rules.too_late()
     waits = wanted.delay_s > 0 or wanted.payload_file is not None
     requirements = rules.requirements_text(wanted.requires)
     wanted_class = None if wanted.resource_class is None else wanted.resource_class.value

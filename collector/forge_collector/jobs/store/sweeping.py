@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from forge_collector.db import Tx
@@ -11,8 +10,8 @@ from forge_collector.jobs.rules import Draw, Moment
 from forge_collector.jobs.store import attempts
 from forge_collector.jobs.store.changes import Change
 from forge_collector.jobs.store.files import make_pending
-from forge_shared import codec
-from forge_shared.job_messages import AttemptOutcome, JobError, JobStatus
+from forge_collector.jobs.store.giving_up import give_up
+from forge_shared.job_messages import AttemptOutcome
 
 _DUE: Final = """
     SELECT id, type, resource_class, requirements, name, submitted_by FROM job_queue
@@ -68,9 +67,9 @@ def sweep(tx: Tx, at: Moment, draw: Draw, limit: int = 100) -> Swept:
         for live in overrun
     ]
     past = tx.execute(_PAST_DEADLINE, {"now": at.now_ms, "limit": limit}).fetchall()
-    changes += _give_up(tx, past, rules.DEADLINE_PASSED, at)
+    changes += give_up(tx, past, rules.DEADLINE_PASSED, at)
     abandoned = _abandoned(tx, at, limit)
-    changes += _give_up(tx, abandoned, rules.PAYLOAD_MISSING, at)
+    changes += give_up(tx, abandoned, rules.PAYLOAD_MISSING, at)
     due = tx.execute(_DUE, {"now": at.now_ms, "limit": limit}).fetchall()
     moved = [make_pending(tx, row) for row in due]
     changes += [change for change in moved if change is not None]
@@ -99,25 +98,3 @@ def _abandoned(tx: Tx, at: Moment, limit: int) -> list[tuple[Any, ...]]:
     """Return jobs whose payload does not come any more."""
     silent_since = at.now_ms - rules.PAYLOAD_MISSING_MS
     return tx.execute(_ABANDONED, {"silent_since": silent_since, "limit": limit}).fetchall()
-
-
-def _give_up(tx: Tx, rows: Sequence[tuple[Any, ...]], error: JobError, at: Moment) -> list[Change]:
-    """Fail jobs that nobody has started."""
-    changes = []
-    for job_id, type_, status, name, submitted_by in rows:
-        failed = tx.execute(
-            """
-            UPDATE job_queue SET status = 'failed', finished_at = :now, error = :error, lane = NULL
-            WHERE id = :id AND status = :status
-            """,
-            {
-                "now": at.now_ms,
-                "error": codec.encode(error).decode(),
-                "id": job_id,
-                "status": status,
-            },
-        )
-        if failed.rowcount == 1:
-            before = JobStatus(status)
-            changes.append(Change(job_id, type_, before, JobStatus.FAILED, name, submitted_by))
-    return changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -23,7 +24,6 @@ from forge_shared.job_messages import (
 )
 
 _SEEN_EVERY_MS: Final = 5000  # a worker that claims all the time is noted so often
-_MOST_VERSIONS: Final = 20  # of one type
 _TYPES_KEPT_LONGER_MS: Final = 30 * 24 * 3600 * 1000
 
 
@@ -160,10 +160,8 @@ def register(tx: Tx, plugins: Sequence[PluginOffer], at: Moment) -> list[int]:
             for one in plugins
         ],
     )
-    changed: list[int] = []
-    offered = _offered(tx)
+    changed = _forget_types(tx, 0)  # a version that was taken back is in force no more
     for name in {one.name for one in plugins}:
-        _drop_old_versions(tx, name, offered)
         changed += lanes.set_class(tx, name, lanes.class_of(tx, name))
     return changed
 
@@ -181,13 +179,29 @@ def policy(tx: Tx, type_: str, max_attempts: int | None) -> Policy:
 
 
 def forget_node(tx: Tx, node_id: str) -> list[str]:
-    """Remove a machine's workers, and what they alone told of types that others offer; their leases
-    run out by themselves."""
+    """Remove a machine's workers, and what they alone told of types; their leases run out by
+    themselves."""
     rows = tx.execute(
-        "DELETE FROM job_workers WHERE node_id = :node_id RETURNING id", {"node_id": node_id}
+        "DELETE FROM job_workers WHERE node_id = :node_id RETURNING id, offers",
+        {"node_id": node_id},
     ).fetchall()
+    told = {
+        (one.name, one.version)
+        for _, offers in rows
+        if offers is not None
+        for one in told_plugins(offers)
+    }
+    _remove_types(tx, told - _offered(tx))
     _forget_types(tx, 0)
-    return [worker_id for (worker_id,) in rows]
+    return [worker_id for worker_id, _ in rows]
+
+
+def has_workers(tx: Tx, node_id: str) -> bool:
+    """Tell whether a machine has workers that are kept."""
+    row = tx.execute(
+        "SELECT 1 FROM job_workers WHERE node_id = :node_id LIMIT 1", {"node_id": node_id}
+    ).fetchone()
+    return row is not None
 
 
 def prune(tx: Tx, before_ms: int) -> int:
@@ -227,9 +241,9 @@ def _add(tx: Tx, worker_id: str, node_id: str, types: str, at: Moment) -> None:
     )
 
 
-def _forget_types(tx: Tx, before_ms: int) -> None:
+def _forget_types(tx: Tx, before_ms: int) -> list[int]:
     """Remove versions that no worker that is kept offers, where one offers another version of the
-    type, or they were told of before then.
+    type, or they were told of before then; return the lanes whose jobs got another class.
 
     The newest version says how all jobs of its type are treated: it is not to be one that somebody
     told of who is no more.
@@ -242,32 +256,35 @@ def _forget_types(tx: Tx, before_ms: int) -> None:
         for name, version, seen_at in known
         if (name, version) not in offered and (name in names or seen_at < before_ms)
     ]
-    _remove_types(tx, gone)
-    for name in {name for name, _ in gone}:
-        lanes.set_class(tx, name, lanes.class_of(tx, name))
+    return _remove_types(tx, gone)
 
 
 def _offered(tx: Tx) -> set[tuple[str, str]]:
-    """Return the types, and versions of them, that workers which are kept have told of."""
-    rows = tx.execute("SELECT offers FROM job_workers WHERE offers IS NOT NULL").fetchall()
+    """Return the types, and versions of them, that workers which are kept have told of. Of those
+    of one machine that fell silent, which is also what one is whose place another has taken, none
+    counts that another one outlived: what it told of is offered there no more."""
+    rows = tx.execute(
+        "SELECT node_id, offers, heard_ms FROM job_workers WHERE offers IS NOT NULL"
+    ).fetchall()
+    last_heard_ms: defaultdict[str, int] = defaultdict(int)
+    for node_id, _, heard_ms in rows:
+        last_heard_ms[node_id] = max(last_heard_ms[node_id], heard_ms)
     return {
         (one.name, one.version)
-        for (offers,) in rows
+        for node_id, offers, heard_ms in rows
+        if heard_ms >= last_heard_ms[node_id] - rules.SILENT_AFTER_MS
         for one in told_plugins(offers)
         if not one.lacks
     }
 
 
-def _drop_old_versions(tx: Tx, name: str, offered: Collection[tuple[str, str]]) -> None:
-    """Keep the newest versions of a type, and those that somebody offers."""
-    rows = tx.execute("SELECT version FROM job_types WHERE name = :name", {"name": name}).fetchall()
-    versions = sorted((version for (version,) in rows), key=rules.version, reverse=True)
-    old = [(name, version) for version in versions[_MOST_VERSIONS:]]
-    _remove_types(tx, [one for one in old if one not in offered])
-
-
-def _remove_types(tx: Tx, types: Sequence[tuple[str, str]]) -> None:
+def _remove_types(tx: Tx, types: Collection[tuple[str, str]]) -> list[int]:
+    """Remove versions of types; return the lanes whose jobs got another class by that."""
     tx.executemany(
         "DELETE FROM job_types WHERE name = :name AND version = :version",
         [{"name": name, "version": version} for name, version in types],
     )
+    changed: list[int] = []
+    for name in {name for name, _ in types}:
+        changed += lanes.set_class(tx, name, lanes.class_of(tx, name))
+    return changed

@@ -18,7 +18,7 @@ export const OUTCOME_NAMES: Readonly<Record<AttemptOutcome, string>> = {
   failed: "failed",
   crashed: "crashed",
   timed_out: "ran out of time",
-  lost: "lost: its worker fell silent",
+  lost: "lost with its worker",
   yielded: "given back",
   unstarted: "never started",
   cancelled: "cancelled",

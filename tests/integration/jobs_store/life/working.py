@@ -29,6 +29,8 @@ from tests.integration.jobs_store.life.life import Life, has_attempts, has_pendi
 from tests.integration.jobs_store.life.passing import Passing
 from tests.integration.jobs_store.store_process import Unit
 
+CHECKPOINTS = [Raw(b"7"), Raw(b"8"), Raw(b"[1]")]
+
 
 def has_results(life: Life) -> bool:
     return bool(life.results)
@@ -55,11 +57,11 @@ class Working(Claiming, Passing):
                 lease=lease,
                 progress=Progress(0.5) if telling == "progress" else None,
                 incumbents=[Incumbent(self.wall_ms, 5.0)] if telling == "incumbent" else [],
-                checkpoint=Raw(b"7") if telling == "checkpoint" else UNSET,
+                checkpoint=random.choice(CHECKPOINTS) if telling == "checkpoint" else UNSET,
             )
             for job_id, lease in leases
         ]
-        self._beat(worker, Heartbeat(leases=held), random, is_telling=bool(telling))
+        self._beat(worker, Heartbeat(leases=held), random)
 
     @rule(seed=seeds)
     def tell_of_plugin(self, seed: int) -> None:
@@ -71,22 +73,16 @@ class Working(Claiming, Passing):
             attempts=random.randint(1, 3),
             backoff_s=random.choice([0, 10, 500]),
         )
-        self._beat(random.choice(self.workers), Heartbeat(plugins=[plugin]), None)
-        self.model.tell_of_plugin(plugin)
+        box = random.choice(self.workers).box
+        # One of each machine, so that none has outlived another that told of its own.
+        teller = Worker(f"{box.node_id}.teller", box)
+        self._beat(teller, Heartbeat(plugins=[plugin]), None)
+        self.model.tell_of_plugin(teller.id, plugin)
 
-    def _beat(
-        self,
-        worker: Worker,
-        beat: Heartbeat,
-        random: Random | None,
-        *,
-        is_telling: bool = False,
-    ) -> None:
-        leases = [(one.id, one.lease) for one in beat.leases]
+    def _beat(self, worker: Worker, beat: Heartbeat, random: Random | None) -> None:
         unit = Unit("heartbeat", (worker.id, beat, Machine(worker.box.node_id), self.at))
         after = self.model.copy()
-        telling = {lease for _, lease in leases} if is_telling else set()
-        expected = after.beat(worker.id, leases, telling, self.now)
+        expected = after.beat(worker.id, beat.leases, self.now)
         answer = self.answered(unit, after, random)
         if answer is not None:
             heard: Heard = answer.value
@@ -117,15 +113,18 @@ class Working(Claiming, Passing):
     def _result(self, job_id: str, lease: str, random: Random) -> None:
         status = random.choice(list(ResultStatus))
         is_failure = status is ResultStatus.FAILED
-        outcome = random.choice([None, AttemptOutcome.CRASHED, AttemptOutcome.TIMED_OUT])
+        failure = random.choice([None, AttemptOutcome.CRASHED, AttemptOutcome.TIMED_OUT])
+        # Perhaps it is the next worker that says so, and what the last one kept.
+        left = random.choice([None, AttemptOutcome.LOST])
+        outcome = {ResultStatus.FAILED: failure, ResultStatus.YIELDED: left}.get(status)
         result = JobResult(
             lease=lease,
             status=status,
             result=Raw(b'{"made": 1}' if status is ResultStatus.SUCCEEDED else b"null"),
             error=JobError("broke", "It broke.", random.random() < 0.8) if is_failure else None,
-            outcome=outcome if is_failure else None,
+            outcome=outcome,
             log_tail="the end",
-            checkpoint=Raw(b"[1]") if random.random() < 0.3 else UNSET,
+            checkpoint=random.choice(CHECKPOINTS) if random.random() < 0.3 else UNSET,
         )
         is_stranger = random.random() < 0.1
         node_id = "stranger" if is_stranger else self.model.attempts[lease].node_id
@@ -153,7 +152,7 @@ class Working(Claiming, Passing):
         for job_id, lease in worker.told[-3:]:
             if random.random() < 0.6:
                 held = [HeldLease(job_id, lease, Progress(0.1))]
-                self._beat(worker, Heartbeat(leases=held), random, is_telling=True)
+                self._beat(worker, Heartbeat(leases=held), random)
             if random.random() < 0.3:
                 self._pass_time(random)
             if random.random() < 0.7:

@@ -58,6 +58,8 @@ def test_the_tighter_limit_of_job_and_plugin_counts() -> None:
 def test_what_is_graver_takes_the_place_of_another_reason() -> None:
     assert attempts.graver(None, Stop.YIELD)
     assert attempts.graver(Stop.YIELD, Stop.CANCEL)
+    # What the owner wanted back is no fault of the job, whatever happens to the agent then.
+    assert not attempts.graver(Stop.YIELD, Stop.WORKER_ENDS)
     assert attempts.graver(Stop.CANCEL, Stop.LOST)
     assert not attempts.graver(Stop.LOST, Stop.YIELD)
     assert not attempts.graver(Stop.CANCEL, Stop.CANCEL)
@@ -85,6 +87,12 @@ def test_what_others_stop_is_given_back(stop: Stop) -> None:
     settled = attempts.settle(stop, KILLED)
     assert settled is not None
     assert (settled.status, settled.error) == ("yielded", None)
+
+
+def test_what_an_agent_leaves_that_was_killed_may_be_the_fault_of_the_job() -> None:
+    settled = attempts.settle(Stop.WORKER_ENDS, KILLED)
+    assert settled is not None
+    assert (settled.status, settled.outcome, settled.error) == ("yielded", "lost", None)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,24 @@ def test_leases_are_there_for_the_worker_that_starts_again(tmp_path: Path) -> No
     assert again.left_leases == [TWO]
 
 
+def test_what_was_left_by_a_worker_that_was_told_to_stop_is_known_from_what_one_left_that_died(
+    tmp_path: Path,
+) -> None:
+    stopping = Journal(tmp_path, "n1.one")
+    stopping.leased([ONE])
+    stopping.release()
+    stopping.leased([TWO])  # what its last claim brought
+    dying = Journal(tmp_path, "n1.two")
+    three, four = Lease("job-3", "lease-3"), Lease("job-4", "lease-4")
+    dying.leased([three, four])
+    dying.ended(four.lease)
+    # However often it starts before they are given back.
+    for worker_id in ("n1.three", "n1.four"):
+        again = Journal(tmp_path, worker_id)
+        assert again.left_leases == [ONE, TWO, three]
+        assert [again.is_released(one.lease) for one in again.left_leases] == [True, True, False]
+
+
 def test_a_claim_keeps_its_id_until_it_is_answered(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "n1.one")
     claim_id = journal.next_claim()
