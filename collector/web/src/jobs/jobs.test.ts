@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { Attempt, AttemptOutcome } from "../wire/jobs";
 import { MOST_KEPT, numbered, workedMs } from "./attempts";
-import { payloadOf, takesText, UnusablePayload } from "./payload";
+import { payloadOf, takesText, textOf, UnusablePayload } from "./payload";
 import { job, summary } from "./samples";
 import { bestOf, labelsOf, rangeOf, searchOf } from "./search";
 import { digestOf, Sha256 } from "./sha256";
@@ -45,6 +45,15 @@ describe("a payload", () => {
     const json = ' {"n": 12345678901234567890.10} ';
     expect(await payloadOf(json, false).json.text()).toBe(json);
     expect(await payloadOf("  ", false).json.text()).toBe("null");
+  });
+
+  it("is read as what its byte order mark says it is", async () => {
+    const wide = new Uint8Array([0xff, 0xfe, 0x7a, 0, 0xfc, 0]);
+    const other = new Uint8Array([0xfe, 0xff, 0, 0x7a, 0, 0xfc]);
+    for (const bytes of [wide, other, new TextEncoder().encode("\uFEFFzü"), "zü"]) {
+      expect(await textOf(new Blob([bytes]))).toBe("zü");
+    }
+    expect(await textOf(new Blob([]))).toBe("");
   });
 
   it("may be a text where one is taken, and nowhere else", async () => {

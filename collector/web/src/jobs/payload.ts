@@ -29,6 +29,14 @@ export function takesText(type: JobType | undefined, name: string): boolean {
   return name === "prodplan";
 }
 
+/** What a file says: in UTF-8, or by its byte order mark in UTF-16, which PowerShell writes. */
+export async function textOf(file: Blob): Promise<string> {
+  const content = await file.arrayBuffer();
+  const mark = new Uint8Array(content, 0, Math.min(2, content.byteLength)).join(" ");
+  const encoding = { "255 254": "utf-16le", "254 255": "utf-16be" }[mark] ?? "utf-8";
+  return new TextDecoder(encoding).decode(content);
+}
+
 /** JSON goes as it is, digit by digit; a text that is none in {"text": …}, where that is taken. */
 export function payloadOf(content: string, asText: boolean): Payload {
   if (content.trim() === "") {

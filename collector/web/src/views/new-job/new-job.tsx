@@ -4,7 +4,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../../api";
 import { cancelJob } from "../../jobs/api";
 import { bytes, plural } from "../../format/units";
-import { MOST_FILE_BYTES, payloadOf, takesText, UnusablePayload, type Payload } from "../../jobs/payload";
+import {
+  MOST_FILE_BYTES,
+  payloadOf,
+  takesText,
+  textOf,
+  UnusablePayload,
+  type Payload,
+} from "../../jobs/payload";
 import { go } from "../../location";
 import { Failure, useAction } from "../../ui/action";
 import { Dialog } from "../../ui/dialog";
@@ -65,7 +72,7 @@ export function NewJob({ types, file, onClose }: NewJobProps) {
       setFaults({ ...NO_FAULTS, payload: [`It is larger than ${bytes(MOST_FILE_BYTES)}.`] });
       return;
     }
-    void chosen.text().then((text) => {
+    void textOf(chosen).then((text) => {
       setContent({ name: chosen.name, text });
       setFaults(NO_FAULTS);
       setName((before) => before || withoutEnding(chosen.name).slice(0, 64));
