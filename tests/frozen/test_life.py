@@ -44,10 +44,11 @@ def test_it_joins_pushes_spools_and_replays(program: Path, tmp_path: Path) -> No
             ) as again:
                 agent.said("replayed", patience_s=45)  # the longest pause, and another try
                 assert has_no_gaps(again)
+                # Before it stops: what is on its way then goes to the spool again.
+                wait_for(lambda: spooled(tmp_path) == 0, "an empty spool")
                 wait_for(lambda: facts(again).get("cpu_model"), "the processor's name")
                 family = agent.family()
                 assert agent.stop() == 0
-        assert spooled(tmp_path) == 0
         assert not any(process.is_running() for process in family)
         assert list(agent.temp.iterdir()) == []
 

@@ -72,7 +72,11 @@ def test_a_plugin_takes_no_jobs_until_it_was_granted_what_it_asks_for(
         worker.work("on", "--revoke", "tried")
         worker.said("plugin_unavailable", times=2)
         later = jobs.submit({}, type="tried", max_attempts=1)
-        wait_for(lambda: "n3 has it in vain" in jobs.look(later)["waits_because"], "it to be told")
+        # A claim may be on its way yet; what it brings is given back.
+        wait_for(
+            lambda: "n3 has it in vain" in jobs.look(later).get("waits_because", ""),
+            "it to be told",
+        )
 
 
 @pytest.mark.skipif(making.ANOTHER_USER not in making.WAYS, reason="jobs are no other users here")
