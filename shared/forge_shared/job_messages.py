@@ -460,7 +460,7 @@ class OfferedType(Struct, omit_defaults=True):
 
 class Worker(Struct, omit_defaults=True):
     """A worker. ``slots``: its limits; ``running``: ids of the jobs it holds; ``silent``: three
-    heartbeats of it are missing, it has stopped, or another has taken its place."""
+    heartbeats of it are missing, or another has taken its place and it holds something yet."""
 
     id: str
     node_id: str

@@ -164,10 +164,12 @@ def test_a_worker_whose_place_another_has_taken_is_waited_for_no_more(queue: Que
     # brought. It does not live for that.
     again = queue.claimed("pc.1", types=[], claim_id="c1").jobs
     assert [one.id for one in again] == [job_id]
-    queue.settle(again[0], ResultStatus.YIELDED)
-    assert queue.claimed("pc.3", types=[], claim_id="c3").jobs == []
     silent = {one.id: one.silent for one in store.workers(queue.tx, queue.at)}
     assert silent == {"pc.1": True, "pc.2": False}
+    queue.settle(again[0], ResultStatus.YIELDED)
+    assert queue.claimed("pc.3", types=[], claim_id="c3").jobs == []
+    assert [one.id for one in store.workers(queue.tx, queue.at)] == ["pc.2"]
+    assert store.worker_states(queue.tx, queue.at) == {"ready": 1}
     # One that lives all the same is heard again, and none is another machine's to speak of.
     queue.beat(worker_id="pc.1")
     stranger = Heartbeat(plugins=[], succeeds="pc.1")
@@ -183,7 +185,7 @@ def test_a_worker_that_has_stopped_is_waited_for_no_more(queue: Queue) -> None:
     because = queue.job(job_id).waits_because or ""
     assert "pc is draining (the worker stops)" in because
     assert queue.beat(state=WorkerState.DRAINING, last=True).retired == "pc.1"
-    assert [one.silent for one in store.workers(queue.tx, queue.at)] == [True]
+    assert store.workers(queue.tx, queue.at) == []
     assert (queue.job(job_id).waits_because or "").startswith("No worker is there.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import UNSET, Raw
 
@@ -11,7 +11,7 @@ from forge_collector.db import Tx
 from forge_collector.jobs import rules
 from forge_collector.jobs.rules import Machine, Moment, Offer, Standing
 from forge_collector.jobs.store import workers as rows
-from forge_collector.jobs.store.workers import CLASSES
+from forge_collector.jobs.store.workers import CLASSES, RETIRED_MS
 from forge_shared import codec
 from forge_shared.job_messages import (
     JobTypeFacts,
@@ -20,6 +20,15 @@ from forge_shared.job_messages import (
     Worker,
     WorkerState,
 )
+
+# One that is retired stands there for what it holds, until somebody gives that back.
+_IS_THERE: Final = f"""
+    heard_ms > {RETIRED_MS} OR EXISTS (
+        SELECT 1 FROM job_attempts AS a
+        WHERE a.resource_class IN ({CLASSES}) AND a.worker_id = job_workers.id
+          AND a.ended_at IS NULL
+    )
+"""
 
 
 class _Row(NamedTuple):
@@ -36,7 +45,7 @@ class _Row(NamedTuple):
 
 
 def workers(tx: Tx, at: Moment) -> list[Worker]:
-    """Return all workers that are kept, those that were heard last first."""
+    """Return all workers that are there, those that were heard last first."""
     running: defaultdict[str, list[str]] = defaultdict(list)
     for job_id, worker_id, _ in _live(tx):
         running[worker_id].append(job_id)
@@ -60,8 +69,8 @@ def workers(tx: Tx, at: Moment) -> list[Worker]:
 def worker_states(tx: Tx, at: Moment) -> Counter[str]:
     """Return how many workers are in each state; those that are silent are in none but that."""
     rows = tx.execute(
-        """
-        SELECT state, heard_ms < :silent_ms, COUNT(*) FROM job_workers
+        f"""
+        SELECT state, heard_ms < :silent_ms, COUNT(*) FROM job_workers WHERE {_IS_THERE}
         GROUP BY state, heard_ms < :silent_ms
         """,
         {"silent_ms": at.lease_ms - rules.SILENT_AFTER_MS},
@@ -158,9 +167,9 @@ def _live(tx: Tx) -> list[tuple[str, str, str]]:
 
 def _rows(tx: Tx, at: Moment) -> list[_Row]:
     found = tx.execute(
-        """
+        f"""
         SELECT id, node_id, state, reason, offers, types, slots, first_seen, last_seen, heard_ms
-        FROM job_workers ORDER BY last_seen DESC, id
+        FROM job_workers WHERE {_IS_THERE} ORDER BY last_seen DESC, id
         """
     ).fetchall()
     return [

@@ -23,6 +23,7 @@ from forge_shared.job_messages import (
     WorkerState,
 )
 
+RETIRED_MS: Final = 0  # heard_ms of one that is no more
 _SEEN_EVERY_MS: Final = 5000  # a worker that claims all the time is noted so often
 _TYPES_KEPT_LONGER_MS: Final = 30 * 24 * 3600 * 1000
 
@@ -125,11 +126,12 @@ def meet_beating(tx: Tx, worker_id: str, beat: Heartbeat, node_id: str, at: Mome
 
 
 def retire(tx: Tx, worker_id: str, node_id: str) -> bool:
-    """Count a worker of this machine as silent from now on, and tell whether there was one. What it
-    holds is given back by who knows of it, or runs out; and should it live, it is heard again."""
+    """Let go of a worker of this machine, and tell whether there was one. What it holds is given
+    back by who knows of it, or runs out, and until then it is silent; should it live, it is heard
+    again."""
     retired = tx.execute(
-        "UPDATE job_workers SET heard_ms = 0 WHERE id = :id AND node_id = :node_id",
-        {"id": worker_id, "node_id": node_id},
+        "UPDATE job_workers SET heard_ms = :retired_ms WHERE id = :id AND node_id = :node_id",
+        {"retired_ms": RETIRED_MS, "id": worker_id, "node_id": node_id},
     )
     return retired.rowcount == 1
 

@@ -112,13 +112,9 @@ function WorkerTable({ workers, running }: TableProps) {
   );
 }
 
-function whySilent({ state }: Worker): string {
-  return state === "draining" ? "it has stopped" : "three heartbeats are missing";
-}
-
 function WorkerState({ worker }: { readonly worker: Worker }) {
   const word = worker.silent ? "silent" : worker.state;
-  const reason = worker.silent ? whySilent(worker) : worker.reason;
+  const reason = worker.silent ? "three heartbeats are missing" : worker.reason;
   return (
     <>
       <strong>{word}</strong>
