@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -152,7 +153,8 @@ def test_of_many_invites_the_newest_are_listed_and_the_rest_when_asked_for(
     page.get_by_role("link", name="Access").click()
     revoke = page.get_by_role("button", name="Revoke the invite")
     expect(revoke).to_have_count(50, timeout=QUICK_MS)
-    expect(revoke.first).to_have_accessible_name("Revoke the invite for 61 machines")
+    # The last two may be of the same millisecond.
+    expect(revoke.first).to_have_accessible_name(re.compile("^Revoke the invite for 6[01] "))
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.get_by_role("button", name="Show all 60").click()
     expect(revoke).to_have_count(60)
