@@ -162,9 +162,7 @@ def register(tx: Tx, plugins: Sequence[PluginOffer], at: Moment) -> list[int]:
             for one in plugins
         ],
     )
-    # A version that was taken back is in force no more. To look at all workers for that is only
-    # worth it where there is one.
-    changed = _forget_types(tx, 0) if _has_others(tx, plugins) else []
+    changed = _forget_types(tx, 0)  # a version that was taken back is in force no more
     for name in {one.name for one in plugins}:
         changed += lanes.set_class(tx, name, lanes.class_of(tx, name))
     return changed
@@ -243,14 +241,6 @@ def _add(tx: Tx, worker_id: str, node_id: str, types: str, at: Moment) -> None:
             "lease_ms": at.lease_ms,
         },
     )
-
-
-def _has_others(tx: Tx, plugins: Sequence[PluginOffer]) -> bool:
-    """Tell whether other versions of these types are known."""
-    told = {(one.name, one.version) for one in plugins}
-    names = {name for name, _ in told}
-    known = tx.execute("SELECT name, version FROM job_types").fetchall()
-    return any(name in names and (name, version) not in told for name, version in known)
 
 
 def _forget_types(tx: Tx, before_ms: int) -> list[int]:
